@@ -59,16 +59,25 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// A shape error of `op`.
     pub fn shape(op: &'static str, what: impl Into<String>) -> Self {
-        Self::Shape { op, what: what.into() }
+        Self::Shape {
+            op,
+            what: what.into(),
+        }
     }
 
     /// A file that is not what it should be.
     pub fn format(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
-        Self::Format { path: path.as_ref().to_path_buf(), what: what.into() }
+        Self::Format {
+            path: path.as_ref().to_path_buf(),
+            what: what.into(),
+        }
     }
 
     /// A file that cannot be read or written.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io { path: path.as_ref().to_path_buf(), source }
+        Self::Io {
+            path: path.as_ref().to_path_buf(),
+            source,
+        }
     }
 }

@@ -2,5 +2,8 @@
 #![warn(missing_docs)]
 
 mod error;
+pub mod gpu;
+pub mod ops;
+pub mod tape;
 
 pub use error::{Error, Result};

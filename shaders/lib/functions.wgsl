@@ -1,0 +1,38 @@
+// functions.wgsl — elementwise functions that are more than an operator, for expressions.
+
+// Neither branch overflows for large |v|.
+fn sigmoid(v: f32) -> f32 {
+    let e = exp_(-abs(v));
+    return select(e, 1.0, v >= 0.0) / (1.0 + e);
+}
+
+fn tanh_(v: f32) -> f32 {
+    let e = exp_m1(-2.0 * abs(v));
+    let t = -e / (e + 2.0);
+    return select(t, -t, v < 0.0);
+}
+
+fn softplus(v: f32) -> f32 {
+    return max(v, 0.0) + ln_1p(exp_(-abs(v)));
+}
+
+// v^k; a negative v only with a whole exponent. Small whole exponents by multiplication.
+fn power(v: f32, k: f32) -> f32 {
+    if k == 0.0 { return 1.0; }
+    if k == 1.0 { return v; }
+    if k == 2.0 { return v * v; }
+    if k == 3.0 { return v * v * v; }
+    if k == -1.0 { return 1.0 / v; }
+    if v == 0.0 { return 0.0; }
+    let r = exp_(k * ln(abs(v)));
+    let odd = floor(k * 0.5) * 2.0 != k;
+    return select(r, -r, v < 0.0 && odd);
+}
+
+fn sign_(v: f32) -> f32 {
+    return select(0.0, 1.0, v > 0.0) - select(0.0, 1.0, v < 0.0);
+}
+
+fn truth(v: bool) -> f32 {
+    return select(0.0, 1.0, v);
+}

@@ -1,0 +1,127 @@
+// reduce.wgsl — sum, maximum or minimum of an elementwise expression over some axes.
+//
+//   y[h, o] = scale * join over r in part h of f(x0[..], .., x5[..])
+//
+// The output index o runs over the kept axes (extents a1..a3 behind the slowest), r over the reduced ones (b1..b3); input j
+// lies at the sum of kept coordinates times s<j>0..3 and reduced ones times s<j>4..7. A long reduction is cut into `parts`
+// pieces of `chunk` terms; a second call joins them. `reduce_lane`: one lane an output, neighbours next to each other in
+// memory. `reduce_group`: one workgroup an output, for few outputs or a reduced last axis. Within a piece a lane adds up to
+// 16 terms, then adds that to its total, so that the error grows with the square root of the length only.
+
+override WG: u32;
+override INPUTS: u32;
+override JOIN: u32; // 0 sum, 1 maximum, 2 minimum
+
+struct ReduceParams {
+    outputs: u32, terms: u32, parts: u32, chunk: u32,
+    a1: u32, a2: u32, a3: u32, b1: u32, b2: u32, b3: u32, scale: f32,
+    s00: u32, s01: u32, s02: u32, s03: u32, s04: u32, s05: u32, s06: u32, s07: u32,
+    s10: u32, s11: u32, s12: u32, s13: u32, s14: u32, s15: u32, s16: u32, s17: u32,
+    s20: u32, s21: u32, s22: u32, s23: u32, s24: u32, s25: u32, s26: u32, s27: u32,
+    s30: u32, s31: u32, s32: u32, s33: u32, s34: u32, s35: u32, s36: u32, s37: u32,
+    s40: u32, s41: u32, s42: u32, s43: u32, s44: u32, s45: u32, s46: u32, s47: u32,
+    s50: u32, s51: u32, s52: u32, s53: u32, s54: u32, s55: u32, s56: u32, s57: u32,
+    k0: f32, k1: f32, k2: f32, k3: f32, k4: f32, k5: f32, k6: f32, k7: f32, k8: f32, k9: f32, k10: f32, k11: f32,
+    l0: f32, l1: f32, l2: f32, l3: f32, l4: f32, l5: f32, l6: f32, l7: f32, l8: f32, l9: f32, l10: f32, l11: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: ReduceParams;
+@group(0) @binding(1) var<storage, read> x0: array<f32>;
+@group(0) @binding(2) var<storage, read> x1: array<f32>;
+@group(0) @binding(3) var<storage, read> x2: array<f32>;
+@group(0) @binding(4) var<storage, read> x3: array<f32>;
+@group(0) @binding(5) var<storage, read> x4: array<f32>;
+@group(0) @binding(6) var<storage, read> x5: array<f32>;
+@group(0) @binding(7) var<storage, read_write> y: array<f32>;
+
+const LOWEST = -3.4028234e38;
+
+fn join(a: f32, b: f32) -> f32 {
+    switch JOIN {
+        case 0u: { return a + b; }
+        case 1u: { return max(a, b); }
+        default: { return min(a, b); }
+    }
+}
+
+fn start() -> f32 {
+    switch JOIN {
+        case 0u: { return 0.0; }
+        case 1u: { return LOWEST; }
+        default: { return -LOWEST; }
+    }
+}
+
+struct Kept { o0: u32, o1: u32, o2: u32, o3: u32, o4: u32, o5: u32 }
+
+// Where the kept axes put each input.
+fn kept(o: u32) -> Kept {
+    let c3 = o % p.a3;
+    var rest = o / p.a3;
+    let c2 = rest % p.a2; rest = rest / p.a2;
+    let c1 = rest % p.a1;
+    let c0 = rest / p.a1;
+    return Kept(
+        c0 * p.s00 + c1 * p.s01 + c2 * p.s02 + c3 * p.s03,
+        c0 * p.s10 + c1 * p.s11 + c2 * p.s12 + c3 * p.s13,
+        c0 * p.s20 + c1 * p.s21 + c2 * p.s22 + c3 * p.s23,
+        c0 * p.s30 + c1 * p.s31 + c2 * p.s32 + c3 * p.s33,
+        c0 * p.s40 + c1 * p.s41 + c2 * p.s42 + c3 * p.s43,
+        c0 * p.s50 + c1 * p.s51 + c2 * p.s52 + c3 * p.s53,
+    );
+}
+
+fn term(k: Kept, r: u32) -> f32 {
+    let d3 = r % p.b3;
+    var rest = r / p.b3;
+    let d2 = rest % p.b2; rest = rest / p.b2;
+    let d1 = rest % p.b1;
+    let d0 = rest / p.b1;
+    var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
+    if INPUTS > 0u { a0 = x0[k.o0 + d0 * p.s04 + d1 * p.s05 + d2 * p.s06 + d3 * p.s07]; }
+    if INPUTS > 1u { a1 = x1[k.o1 + d0 * p.s14 + d1 * p.s15 + d2 * p.s16 + d3 * p.s17]; }
+    if INPUTS > 2u { a2 = x2[k.o2 + d0 * p.s24 + d1 * p.s25 + d2 * p.s26 + d3 * p.s27]; }
+    if INPUTS > 3u { a3 = x3[k.o3 + d0 * p.s34 + d1 * p.s35 + d2 * p.s36 + d3 * p.s37]; }
+    if INPUTS > 4u { a4 = x4[k.o4 + d0 * p.s44 + d1 * p.s45 + d2 * p.s46 + d3 * p.s47]; }
+    if INPUTS > 5u { a5 = x5[k.o5 + d0 * p.s54 + d1 * p.s55 + d2 * p.s56 + d3 * p.s57]; }
+    return evaluate(a0, a1, a2, a3, a4, a5);
+}
+
+// Terms r, r + step, .. below end.
+fn walk(k: Kept, first: u32, end: u32, step: u32) -> f32 {
+    var total = start();
+    var r = first;
+    while r < end {
+        var part = start();
+        for (var i = 0u; i < 16u && r < end; i++) {
+            part = join(part, term(k, r));
+            r += step;
+        }
+        total = join(total, part);
+    }
+    return total;
+}
+
+@compute @workgroup_size(WG)
+fn reduce_lane(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+               @builtin(local_invocation_index) tid: u32) {
+    let i = group_index(wid, groups) * WG + tid;
+    if i >= p.outputs * p.parts { return; }
+    let h = i / p.outputs;
+    let k = kept(i % p.outputs);
+    y[i] = p.scale * walk(k, h * p.chunk, min(p.terms, (h + 1u) * p.chunk), 1u);
+}
+
+@compute @workgroup_size(WG)
+fn reduce_group(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                @builtin(local_invocation_index) tid: u32) {
+    let i = group_index(wid, groups);
+    let live = i < p.outputs * p.parts;
+    var v = start();
+    if live {
+        let h = i / p.outputs;
+        v = walk(kept(i % p.outputs), h * p.chunk + tid, min(p.terms, (h + 1u) * p.chunk), WG);
+    }
+    let joined = workgroup_join(tid, v);
+    if live && tid == 0u { y[i] = p.scale * joined; }
+}

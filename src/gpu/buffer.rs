@@ -1,0 +1,218 @@
+//! Device buffers from a pool, and readback through a ring of mapped staging buffers.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, Weak};
+
+use super::device::Gpu;
+use crate::{Error, Result};
+
+/// A storage buffer. Cheap to clone; when the last clone goes, the memory returns to the pool of its device.
+#[derive(Clone, Debug)]
+pub struct Buffer(Arc<Pooled>);
+
+#[derive(Debug)]
+struct Pooled {
+    raw: Option<wgpu::Buffer>,
+    pool: Weak<Pool>,
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        if let (Some(raw), Some(pool)) = (self.raw.take(), self.pool.upgrade()) {
+            pool.give_back(raw);
+        }
+    }
+}
+
+impl Buffer {
+    pub(crate) fn raw(&self) -> &wgpu::Buffer {
+        self.0
+            .raw
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("a live buffer has its memory"))
+    }
+
+    /// Size in bytes, at least what was asked for.
+    pub fn size(&self) -> u64 {
+        self.raw().size()
+    }
+
+    /// True if both are the same memory.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Buffers that nobody uses at present, by size.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    free: Mutex<BTreeMap<u64, Vec<wgpu::Buffer>>>,
+}
+
+/// Rounds up to one of eight sizes per power of two, so that buffers of similar size can take each other's place.
+fn size_class(bytes: u64) -> u64 {
+    let bytes = bytes.max(256);
+    let step = (bytes.next_power_of_two() / 8).max(256);
+    bytes.div_ceil(step) * step
+}
+
+impl Pool {
+    fn give_back(&self, raw: wgpu::Buffer) {
+        if let Ok(mut free) = self.free.lock() {
+            free.entry(raw.size()).or_default().push(raw);
+        }
+    }
+
+    fn take(&self, size: u64) -> Option<wgpu::Buffer> {
+        self.free.lock().ok()?.get_mut(&size)?.pop()
+    }
+
+    pub(super) fn clear(&self) {
+        if let Ok(mut free) = self.free.lock() {
+            free.clear();
+        }
+    }
+}
+
+impl Gpu {
+    /// A storage buffer of at least `bytes` bytes with arbitrary contents.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if it exceeds the device's limits or memory.
+    pub fn buffer(&self, bytes: u64) -> Result<Buffer> {
+        let limits = &self.capabilities().limits;
+        let most = limits
+            .max_buffer_size
+            .min(limits.max_storage_buffer_binding_size);
+        if bytes > most {
+            return Err(Error::OutOfMemory(format!(
+                "a tensor of {bytes} bytes does not fit a binding of this device ({most} bytes at most); use a smaller batch"
+            )));
+        }
+        let size = size_class(bytes).min(most / 256 * 256);
+        let raw = match self.pool.take(size) {
+            Some(raw) => raw,
+            None => self.create(size)?,
+        };
+        Ok(Buffer(Arc::new(Pooled {
+            raw: Some(raw),
+            pool: Arc::downgrade(&self.pool),
+        })))
+    }
+
+    fn create(&self, size: u64) -> Result<wgpu::Buffer> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            self.pool.clear();
+            return Err(Error::OutOfMemory(format!(
+                "no buffer of {size} bytes: {error}"
+            )));
+        }
+        self.count_allocation();
+        Ok(raw)
+    }
+
+    /// A buffer with the given contents.
+    pub fn upload(&self, words: &[u32]) -> Result<Buffer> {
+        let buffer = self.buffer(words.len() as u64 * 4)?;
+        self.write(&buffer, 0, bytemuck::cast_slice(words));
+        Ok(buffer)
+    }
+
+    /// Writes `bytes` (a multiple of four) at `offset` before whatever is submitted next.
+    pub fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) {
+        self.queue.write_buffer(buffer.raw(), offset, bytes);
+    }
+
+    /// Starts to copy `len` bytes at `offset` of `buffer` to the host, after whatever was submitted before.
+    ///
+    /// Several may be under way, so that the transfer of one batch overlaps the computation of the next.
+    pub fn start_read(&self, buffer: &Buffer, offset: u64, len: u64) -> Result<Readback> {
+        let size = size_class(len);
+        let staging = match self.staging.take(size) {
+            Some(raw) => raw,
+            None => {
+                self.count_allocation();
+                self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("staging"),
+                    size,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                })
+            }
+        };
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer.raw(), offset, &staging, 0, len);
+        let submission = self.queue.submit([encoder.finish()]);
+        let (send, mapped) = mpsc::channel();
+        staging
+            .slice(..len)
+            .map_async(wgpu::MapMode::Read, move |result| {
+                // The receiver is gone if the read was abandoned; nothing is lost then.
+                let _ = send.send(result);
+            });
+        Ok(Readback {
+            staging: Some(staging),
+            len,
+            submission,
+            mapped,
+            ring: Arc::downgrade(&self.staging),
+        })
+    }
+
+    /// Reads `len` bytes at `offset` of `buffer`, waiting for the device.
+    pub fn read_bytes(&self, buffer: &Buffer, offset: u64, len: u64) -> Result<Vec<u8>> {
+        self.start_read(buffer, offset, len)?.wait(self)
+    }
+}
+
+/// A copy to the host under way.
+#[derive(Debug)]
+pub struct Readback {
+    staging: Option<wgpu::Buffer>,
+    len: u64,
+    submission: wgpu::SubmissionIndex,
+    mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+    ring: Weak<Pool>,
+}
+
+impl Readback {
+    /// Waits for the copy and returns its bytes.
+    pub fn wait(mut self, gpu: &Gpu) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.wait_into(gpu, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn wait_into(&mut self, gpu: &Gpu, bytes: &mut Vec<u8>) -> Result<()> {
+        let answer = loop {
+            if let Ok(answer) = self.mapped.try_recv() {
+                break answer;
+            }
+            gpu.wait_for(Some(self.submission.clone()))?;
+        };
+        let Some(staging) = self.staging.take() else {
+            return Ok(());
+        };
+        answer.map_err(|e| Error::Device(format!("reading back failed: {e}")))?;
+        {
+            let view = staging.slice(..self.len).get_mapped_range();
+            let view = view.map_err(|e| Error::Device(format!("reading back failed: {e}")))?;
+            bytes.extend_from_slice(&view);
+        }
+        staging.unmap();
+        if let Some(ring) = self.ring.upgrade() {
+            ring.give_back(staging);
+        }
+        gpu.check()
+    }
+}

@@ -1,0 +1,169 @@
+//! Kernels as data: a WGSL file, an entry point, a parameter block and named bindings.
+//!
+//! The Rust declaration owns the binding layout; `tests/shaders.rs` compares it with what the WGSL really uses.
+
+/// The type of a parameter: four-byte scalars only, so that no alignment rule can bite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// A 32-bit unsigned integer.
+    U32,
+    /// A 32-bit float.
+    F32,
+}
+
+/// One field of a parameter block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name, equal in Rust and in WGSL.
+    pub name: &'static str,
+    /// Its type.
+    pub scalar: Scalar,
+}
+
+/// A parameter block: the uniform at binding 0 of every kernel. Declared by the [`params!`] macro.
+pub trait Params: bytemuck::Pod {
+    /// The name of the struct, equal in Rust and in WGSL.
+    const NAME: &'static str;
+    /// The fields in order.
+    const FIELDS: &'static [Field];
+}
+
+/// Declares a parameter block: a `#[repr(C)]` struct of `u32` and `f32` fields that WGSL declares alike.
+macro_rules! params {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $scalar:ident),* $(,)? }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+        #[allow(missing_docs, clippy::missing_docs_in_private_items)]
+        pub struct $name { $(pub $field: $scalar),* }
+        impl $crate::gpu::Params for $name {
+            const NAME: &'static str = stringify!($name);
+            const FIELDS: &'static [$crate::gpu::Field] =
+                &[$($crate::gpu::Field { name: stringify!($field), scalar: params!(@scalar $scalar) }),*];
+        }
+    };
+    (@scalar u32) => { $crate::gpu::Scalar::U32 };
+    (@scalar f32) => { $crate::gpu::Scalar::F32 };
+}
+pub(crate) use params;
+
+/// The text of a kernel file with the library files that it uses appended. WGSL allows use before declaration, so
+/// diagnostics keep the file's own line numbers.
+macro_rules! wgsl {
+    ($($file:literal),+ $(,)?) => {
+        concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $file)), "\n"),+)
+    };
+}
+pub(crate) use wgsl;
+
+/// How a kernel uses a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    Write,
+}
+
+/// One storage binding of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Binding {
+    /// The number after `@binding`.
+    pub slot: u32,
+    /// The variable's name in WGSL.
+    pub name: &'static str,
+    /// Whether the kernel writes to it.
+    pub access: Access,
+}
+
+/// A binding that is only read.
+pub const fn read(slot: u32, name: &'static str) -> Binding {
+    Binding {
+        slot,
+        name,
+        access: Access::Read,
+    }
+}
+
+/// A binding that is written, and perhaps read.
+pub const fn write(slot: u32, name: &'static str) -> Binding {
+    Binding {
+        slot,
+        name,
+        access: Access::Write,
+    }
+}
+
+/// What a kernel asks of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// f32, no optional feature: runs everywhere, and is the definition of the op.
+    Portable,
+    /// Needs subgroup operations, of any subgroup size.
+    Subgroup,
+}
+
+/// A compute kernel: one entry point of one file.
+#[derive(Debug)]
+pub struct Kernel {
+    /// The file under `shaders/`.
+    pub file: &'static str,
+    /// Its text with the library appended, from [`wgsl!`].
+    pub source: &'static str,
+    /// The entry point.
+    pub entry: &'static str,
+    /// Name of the parameter block.
+    pub params: &'static str,
+    /// Fields of the parameter block.
+    pub fields: &'static [Field],
+    /// Storage bindings in slot order.
+    pub bindings: &'static [Binding],
+    /// What it needs.
+    pub tier: Tier,
+}
+
+impl Kernel {
+    /// A portable kernel with parameter block `P`.
+    pub const fn new<P: Params>(
+        file: &'static str,
+        source: &'static str,
+        entry: &'static str,
+        bindings: &'static [Binding],
+    ) -> Self {
+        Self {
+            file,
+            source,
+            entry,
+            params: P::NAME,
+            fields: P::FIELDS,
+            bindings,
+            tier: Tier::Portable,
+        }
+    }
+
+    /// The WGSL with `expression` in the place of the one behind the mark of `lib/expression.wgsl`.
+    pub fn text(&self, expression: Option<&str>) -> String {
+        match (expression, self.source.split_once("//@expression\n")) {
+            (Some(expression), Some((plain, _))) => format!("{plain}{expression}"),
+            _ => self.source.to_owned(),
+        }
+    }
+
+    /// The same kernel declared to need `tier`.
+    pub const fn on(mut self, tier: Tier) -> Self {
+        self.tier = tier;
+        self
+    }
+}
+
+/// Folds a one-dimensional number of workgroups into the grid: no dimension may exceed 65535.
+///
+/// The kernel recovers the index as `wid.x + wid.y * num_workgroups.x` (`group_index` in `lib/index.wgsl`) and guards it.
+pub fn fold(groups: u64) -> [u32; 3] {
+    const MAX: u64 = 65535;
+    if groups <= MAX {
+        return [groups.max(1) as u32, 1, 1];
+    }
+    let rows = groups.div_ceil(MAX);
+    [groups.div_ceil(rows) as u32, rows as u32, 1]
+}

@@ -1,0 +1,18 @@
+//! The device and everything that talks to wgpu: adapter choice, buffers, kernels, pipelines, timing.
+//!
+//! Everything above this module speaks of kernels, buffers and grids; no other module names a wgpu type in its public
+//! interface. Errors that wgpu would panic on arrive as [`Error::Device`](crate::Error::Device).
+
+mod buffer;
+mod device;
+mod kernel;
+mod pipeline;
+mod profile;
+
+pub use buffer::{Buffer, Readback};
+pub use device::{Capabilities, Gpu, adapters};
+pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, Tier, fold, read, write};
+pub(crate) use kernel::{params, wgsl};
+pub(crate) use pipeline::Bound;
+pub use pipeline::Pipeline;
+pub use profile::{KernelTime, Profile};

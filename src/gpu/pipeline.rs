@@ -1,0 +1,317 @@
+//! Pipelines: created on first use, kept in memory, and by wgpu's pipeline cache on disk where the backend has one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use super::device::Gpu;
+use super::kernel::{Access, Kernel};
+use crate::{Error, Result};
+
+/// A kernel made ready for one set of overrides.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub(super) raw: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) name: Arc<str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cached(Pipeline);
+
+/// Everything of one dispatch but the pipeline.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    pipeline: Pipeline,
+    group: wgpu::BindGroup,
+    grid: [u32; 3],
+}
+
+impl Gpu {
+    /// The pipeline of `kernel` with the given overrides (`WG`, tiles, ...), every one of the file, and the given
+    /// elementwise expression if it evaluates one.
+    ///
+    /// # Errors
+    /// [`Error::Device`] with the compiler's text if it cannot be made.
+    pub fn pipeline(
+        &self,
+        kernel: &'static Kernel,
+        expression: Option<&str>,
+        overrides: &[(&'static str, f64)],
+    ) -> Result<Pipeline> {
+        let mut key = format!(
+            "{}:{} {}",
+            kernel.file,
+            kernel.entry,
+            expression.unwrap_or_default()
+        );
+        for (name, value) in overrides {
+            key.push_str(&format!(" {name}={value}"));
+        }
+        let broken = |_| Error::Device("a thread panicked while it made a pipeline".into());
+        if let Some(Cached(found)) = self.pipelines.lock().map_err(broken)?.get(&key) {
+            return Ok(found.clone());
+        }
+        let made = self.make_pipeline(kernel, expression, overrides)?;
+        self.count_allocation();
+        self.pipelines
+            .lock()
+            .map_err(broken)?
+            .insert(key, Cached(made.clone()));
+        Ok(made)
+    }
+
+    fn make_pipeline(
+        &self,
+        kernel: &'static Kernel,
+        expression: Option<&str>,
+        overrides: &[(&'static str, f64)],
+    ) -> Result<Pipeline> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let module = self.module(kernel, expression)?;
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(kernel.entry),
+                entries: &layout_entries(kernel),
+            });
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(kernel.entry),
+                bind_group_layouts: &[Some(&layout)],
+                ..Default::default()
+            });
+        let raw = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(kernel.entry),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(kernel.entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: overrides,
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: self.disk_cache.as_ref().map(|(cache, _)| cache),
+            });
+        let errors = [
+            pollster::block_on(internal.pop()),
+            pollster::block_on(scope.pop()),
+        ];
+        if let Some(error) = errors.into_iter().flatten().next() {
+            return Err(Error::Device(format!(
+                "{}::{} {overrides:?}: {error}",
+                kernel.file, kernel.entry
+            )));
+        }
+        Ok(Pipeline {
+            raw,
+            layout,
+            name: kernel.entry.into(),
+        })
+    }
+
+    fn module(
+        &self,
+        kernel: &'static Kernel,
+        expression: Option<&str>,
+    ) -> Result<wgpu::ShaderModule> {
+        let broken = |_| Error::Device("a thread panicked while it read a shader".into());
+        let source = kernel.text(expression);
+        let mut modules = self.modules.lock().map_err(broken)?;
+        if let Some(module) = modules.get(&source) {
+            return Ok(module.clone());
+        }
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.file),
+            source: wgpu::ShaderSource::Wgsl(source.as_str().into()),
+        };
+        let checks = if self.checked {
+            wgpu::ShaderRuntimeChecks::checked()
+        } else {
+            wgpu::ShaderRuntimeChecks::unchecked()
+        };
+        // SAFETY: the kernels guard every index themselves; tests run them with NaN-filled outputs, and
+        // CALOGEN_CHECKED keeps wgpu's checks.
+        let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
+        modules.insert(source, module.clone());
+        Ok(module)
+    }
+
+    /// Binds a pipeline to its parameter block (`uniform` at `offset`, `size` bytes) and its storage buffers
+    /// (buffer, offset and size in bytes), in the order of the kernel's bindings.
+    pub(crate) fn bind(
+        &self,
+        pipeline: &Pipeline,
+        kernel: &'static Kernel,
+        uniform: (&wgpu::Buffer, u64, u64),
+        storage: &[(&Buffer, u64, u64)],
+        grid: [u32; 3],
+    ) -> Bound {
+        assert_eq!(
+            storage.len(),
+            kernel.bindings.len(),
+            "{}: one buffer per binding",
+            kernel.entry
+        );
+        let resource = |buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset,
+                size: std::num::NonZero::new(size),
+            })
+        };
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: resource(uniform.0, uniform.1, uniform.2),
+        }];
+        for (binding, &(buffer, offset, size)) in kernel.bindings.iter().zip(storage) {
+            entries.push(wgpu::BindGroupEntry {
+                binding: binding.slot,
+                resource: resource(buffer.raw(), offset, size),
+            });
+        }
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(kernel.entry),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        Bound {
+            pipeline: pipeline.clone(),
+            group,
+            grid,
+        }
+    }
+
+    /// Records the dispatches into one pass and submits it.
+    pub(crate) fn submit(&self, steps: &[Bound]) {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for step in steps {
+                step.encode(&mut pass);
+            }
+        }
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// A uniform buffer with the given contents.
+    pub(crate) fn uniform(&self, bytes: &[u8]) -> wgpu::Buffer {
+        self.count_allocation();
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters"),
+            size: (bytes.len() as u64).next_multiple_of(256).max(256),
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.queue.write_buffer(&buffer, 0, bytes);
+        buffer
+    }
+
+    /// Writes the pipeline cache to the user's cache directory. Failing to do so costs the next start some time only.
+    pub(super) fn save_disk_cache(&self) {
+        let Some((cache, path)) = &self.disk_cache else {
+            return;
+        };
+        let (Some(data), Some(folder)) = (cache.get_data(), path.parent()) else {
+            return;
+        };
+        let aside = path.with_extension(format!("tmp-{}", std::process::id()));
+        let _ = std::fs::create_dir_all(folder);
+        if std::fs::write(&aside, data).is_err() || std::fs::rename(&aside, path).is_err() {
+            let _ = std::fs::remove_file(&aside);
+        }
+    }
+}
+
+impl Bound {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.raw);
+        pass.set_bind_group(0, &self.group, &[]);
+        let [x, y, z] = self.grid;
+        pass.dispatch_workgroups(x, y, z);
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.pipeline.name
+    }
+}
+
+fn layout_entries(kernel: &Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
+    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+    entries.extend(kernel.bindings.iter().map(|b| {
+        entry(
+            b.slot,
+            wgpu::BufferBindingType::Storage {
+                read_only: b.access == Access::Read,
+            },
+        )
+    }));
+    entries
+}
+
+/// Where this user's caches lie: `$CALOGEN_CACHE`, else `$XDG_CACHE_HOME/calogen`, else the system's usual place.
+fn cache_folder() -> Option<PathBuf> {
+    let from = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    from("CALOGEN_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|p| p.join("calogen")))
+        .or_else(|| from("LOCALAPPDATA").map(|p| p.join("calogen")))
+        .or_else(|| {
+            from("HOME").map(|p| {
+                p.join(if cfg!(target_os = "macos") {
+                    "Library/Caches"
+                } else {
+                    ".cache"
+                })
+                .join("calogen")
+            })
+        })
+}
+
+pub(super) fn open_disk_cache(
+    device: &wgpu::Device,
+    info: &wgpu::AdapterInfo,
+    features: wgpu::Features,
+) -> Option<(wgpu::PipelineCache, PathBuf)> {
+    if !features.contains(wgpu::Features::PIPELINE_CACHE) {
+        return None;
+    }
+    let key = wgpu::util::pipeline_cache_key(info)?;
+    let driver: String = info
+        .driver_info
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let path = cache_folder()?.join(format!("{key}_{driver}"));
+    let data = read_cache(&path);
+    // SAFETY: the data came from `get_data` of the same adapter and driver (both are in the file's name), written whole
+    // and renamed; wgpu checks its header, and `fallback` starts afresh if it does not fit.
+    let cache = unsafe {
+        device.create_pipeline_cache(&wgpu::PipelineCacheDescriptor {
+            label: Some("calogen"),
+            data: data.as_deref(),
+            fallback: true,
+        })
+    };
+    Some((cache, path))
+}
+
+fn read_cache(path: &Path) -> Option<Vec<u8>> {
+    std::fs::read(path).ok()
+}

@@ -1,0 +1,502 @@
+//! Elementwise functions, NumPy broadcasting, and the arithmetic of [`Var`].
+//!
+//! A function is one variant of [`Function`] with a line for its WGSL and one for its gradient. Chains of them are folded
+//! into one kernel by the compiler (`tape/fuse.rs`).
+
+use crate::gpu::Kernel;
+use crate::tape::{Cost, Lowering, Op, Shape, Slot, Tape, Var, Vjp, shape};
+use crate::{Error, Result};
+
+/// An elementwise function of up to three operands `a`, `b`, `c` and up to two constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Function {
+    /// a: used to stretch a tensor.
+    Identity,
+    /// A number.
+    Constant(f32),
+    /// a k + l
+    Affine(f32, f32),
+    Abs,
+    Exp,
+    Log,
+    Sqrt,
+    Square,
+    /// 1 / a
+    Recip,
+    Sigmoid,
+    Tanh,
+    /// ln(1 + e^a)
+    Softplus,
+    /// -1, 0 or 1
+    Sign,
+    /// 1 where a > 0, else 0
+    Step,
+    /// a where a > 0, else slope a
+    LeakyRelu(f32),
+    /// 1 where a > 0, else slope: the derivative of `LeakyRelu`, at 0 as in PyTorch
+    LeakySlope(f32),
+    /// a^k; a negative `a` only with a whole exponent
+    Pow(f32),
+    /// a limited to [k, l]
+    Clamp(f32, f32),
+    /// 1 where k <= a <= l, else 0
+    Inside(f32, f32),
+    /// e^a - 1
+    Expm1,
+    /// ln(1 + a)
+    Log1p,
+    /// 1 / sqrt(a)
+    Rsqrt,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Max,
+    Min,
+    /// 1 where a > b, else 0
+    Greater,
+    /// 1 where a = b, else 0
+    Equal,
+    /// b where a is not 0, else c
+    Select,
+    /// a b + c
+    MulAdd,
+}
+
+impl Function {
+    /// Number of operands.
+    pub fn arity(self) -> usize {
+        use Function::*;
+        match self {
+            Constant(_) => 0,
+            Add | Sub | Mul | Div | Max | Min | Greater | Equal => 2,
+            Select | MulAdd => 3,
+            _ => 1,
+        }
+    }
+
+    /// The constants k and l.
+    pub(crate) fn constants(self) -> (f32, f32) {
+        use Function::*;
+        match self {
+            Constant(k) | LeakyRelu(k) | LeakySlope(k) | Pow(k) => (k, 0.0),
+            Affine(k, l) | Clamp(k, l) | Inside(k, l) => (k, l),
+            _ => (0.0, 0.0),
+        }
+    }
+
+    /// The function of operands `x` as WGSL, as step `i` of an expression.
+    pub(crate) fn text(self, x: &[String], i: usize) -> String {
+        use Function::*;
+        let (a, b, c) = (x.first(), x.get(1), x.get(2));
+        let name = |v: Option<&String>| v.map_or("0.0".to_owned(), String::clone);
+        let (a, b, c) = (name(a), name(b), name(c));
+        match self {
+            Identity => a,
+            Constant(_) => format!("p.k{i}"),
+            Affine(..) => format!("{a} * p.k{i} + p.l{i}"),
+            Abs => format!("abs({a})"),
+            Exp => format!("exp_({a})"),
+            Log => format!("ln({a})"),
+            Sqrt => format!("sqrt({a})"),
+            Square => format!("{a} * {a}"),
+            Recip => format!("1.0 / {a}"),
+            Sigmoid => format!("sigmoid({a})"),
+            Tanh => format!("tanh_({a})"),
+            Softplus => format!("softplus({a})"),
+            Sign => format!("sign_({a})"),
+            Step => format!("truth({a} > 0.0)"),
+            LeakyRelu(_) => format!("select({a} * p.k{i}, {a}, {a} > 0.0)"),
+            LeakySlope(_) => format!("select(p.k{i}, 1.0, {a} > 0.0)"),
+            Pow(_) => format!("power({a}, p.k{i})"),
+            Clamp(..) => format!("clamp({a}, p.k{i}, p.l{i})"),
+            Inside(..) => format!("truth({a} >= p.k{i} && {a} <= p.l{i})"),
+            Expm1 => format!("exp_m1({a})"),
+            Log1p => format!("ln_1p({a})"),
+            Rsqrt => format!("1.0 / sqrt({a})"),
+            Add => format!("{a} + {b}"),
+            Sub => format!("{a} - {b}"),
+            Mul => format!("{a} * {b}"),
+            Div => format!("{a} / {b}"),
+            Max => format!("max({a}, {b})"),
+            Min => format!("min({a}, {b})"),
+            Greater => format!("truth({a} > {b})"),
+            Equal => format!("truth({a} == {b})"),
+            Select => format!("select({c}, {b}, {a} != 0.0)"),
+            MulAdd => format!("{a} * {b} + {c}"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        use Function::*;
+        match self {
+            Identity => "expand",
+            Constant(_) => "constant",
+            Affine(..) => "affine",
+            Abs => "abs",
+            Exp => "exp",
+            Log => "log",
+            Sqrt => "sqrt",
+            Square => "square",
+            Recip => "recip",
+            Sigmoid => "sigmoid",
+            Tanh => "tanh",
+            Softplus => "softplus",
+            Sign => "sign",
+            Step => "step",
+            LeakyRelu(_) => "leaky_relu",
+            LeakySlope(_) => "leaky_slope",
+            Pow(_) => "pow",
+            Clamp(..) => "clamp",
+            Inside(..) => "inside",
+            Expm1 => "expm1",
+            Log1p => "log1p",
+            Rsqrt => "rsqrt",
+            Add => "add",
+            Sub => "sub",
+            Mul => "mul",
+            Div => "div",
+            Max => "maximum",
+            Min => "minimum",
+            Greater => "greater",
+            Equal => "equal",
+            Select => "select",
+            MulAdd => "mul_add",
+        }
+    }
+
+    /// dy/da, dy/db, dy/dc times `dy`, of the shape of the result.
+    fn pullback<'t>(self, x: &[Var<'t>], y: Var<'t>, dy: Var<'t>, i: usize) -> Option<Var<'t>> {
+        use Function::*;
+        let a = || x[0];
+        Some(match (self, i) {
+            (Constant(_) | Sign | Step | LeakySlope(_) | Inside(..) | Greater | Equal, _)
+            | (Select, 0) => return None,
+            (Identity | Add, _) | (Sub, 0) | (MulAdd, 2) => dy,
+            (Affine(k, _), _) => dy * k,
+            (Abs, _) => dy * a().sign(),
+            (Exp, _) => dy * y,
+            (Log, _) => dy / a(),
+            (Sqrt, _) => dy / y * 0.5,
+            (Square, _) => dy * a() * 2.0,
+            (Recip, _) => -(dy * y * y),
+            (Sigmoid, _) => dy * y * (1.0 - y),
+            (Tanh, _) => dy * (1.0 - y * y),
+            (Softplus, _) => dy * a().sigmoid(),
+            // From the result where its sign tells, so that the input need not be kept.
+            (LeakyRelu(k), _) if k >= 0.0 => dy * y.unary(LeakySlope(k)),
+            (LeakyRelu(k), _) => dy * a().unary(LeakySlope(k)),
+            (Pow(k), _) => dy * a().pow(k - 1.0) * k,
+            (Clamp(k, l), _) => dy * a().unary(Inside(k, l)),
+            (Expm1, _) => dy * (y + 1.0),
+            (Log1p, _) => dy / (a() + 1.0),
+            (Rsqrt, _) => dy * y * y * y * -0.5,
+            (Sub, _) => -dy,
+            (Mul | MulAdd, 0) => dy * x[1],
+            (Mul | MulAdd, _) => dy * a(),
+            (Div, 0) => dy / x[1],
+            (Div, _) => -(dy * y / x[1]),
+            // A tie gives the gradient to neither side twice: half to each, as PyTorch does.
+            (Max, 0) => dy * (a().greater(x[1]) + a().equal(x[1]) * 0.5),
+            (Max, _) => dy * (x[1].greater(a()) + a().equal(x[1]) * 0.5),
+            (Min, 0) => dy * (x[1].greater(a()) + a().equal(x[1]) * 0.5),
+            (Min, _) => dy * (a().greater(x[1]) + a().equal(x[1]) * 0.5),
+            (Select, 1) => a().select(dy, dy.tape().full(0.0, &dy.shape())),
+            (Select, _) => a().select(dy.tape().full(0.0, &dy.shape()), dy),
+        })
+    }
+}
+
+/// `y = f(a, b, c)` with NumPy broadcasting; `Identity` stretches to an explicit shape.
+#[derive(Debug)]
+struct Elementwise {
+    function: Function,
+    /// For [`Var::expand`].
+    target: Option<Shape>,
+}
+
+impl Op for Elementwise {
+    fn name(&self) -> &'static str {
+        self.function.name()
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        let mut out = self.target.clone().unwrap_or_default();
+        for s in x {
+            out = shape::broadcast(&out, s).ok_or_else(|| {
+                Error::shape(
+                    self.name(),
+                    format!("shapes do not broadcast: {x:?} {:?}", self.target),
+                )
+            })?;
+        }
+        if self.target.as_ref().is_some_and(|t| *t != out) {
+            return Err(Error::shape(
+                self.name(),
+                format!("{:?} does not stretch to {:?}", x[0], self.target),
+            ));
+        }
+        Ok(out)
+    }
+
+    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        (0..at.inputs.len())
+            .map(|i| {
+                at.wants[i].then_some(())?;
+                let full = self.function.pullback(&at.inputs, at.output, at.dy, i)?;
+                // The function of a stretched operand may itself be of a smaller shape (`dy * x` never is).
+                Some(
+                    full.expand(&at.output.shape())
+                        .sum_to(&at.inputs[i].shape()),
+                )
+            })
+            .collect()
+    }
+
+    fn elementwise(&self) -> Option<Function> {
+        Some(self.function)
+    }
+
+    fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
+        unreachable!("elementwise ops become maps when the tape is compiled")
+    }
+
+    fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
+        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
+        Cost {
+            flops: shape::len(y) as f64,
+            bytes: 4.0 * elements as f64,
+        }
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The tape.
+    pub fn tape(self) -> &'t Tape {
+        self.tape
+    }
+
+    /// The number that every element is known to be.
+    pub(crate) fn known(self) -> Option<f32> {
+        let node = self.tape.nodes().get(self.id)?.clone();
+        if let Some(crate::tape::Leaf::Constant(bits)) = node.op.leaf() {
+            return (bits.len() == 1 && node.dtype == crate::tape::DType::F32)
+                .then(|| f32::from_bits(bits[0]));
+        }
+        (node.op.elementwise() == Some(Function::Identity))
+            .then(|| self.tape.var(node.inputs[0]).known())?
+    }
+
+    /// An elementwise function of one operand.
+    #[track_caller]
+    pub fn unary(self, function: Function) -> Self {
+        self.tape.record(
+            Elementwise {
+                function,
+                target: None,
+            },
+            &[self],
+        )
+    }
+
+    /// An elementwise function of two operands.
+    #[track_caller]
+    pub fn binary(self, function: Function, b: Self) -> Self {
+        self.tape.record(
+            Elementwise {
+                function,
+                target: None,
+            },
+            &[self, b],
+        )
+    }
+
+    /// Stretches axes of extent 1 (and missing leading ones) to `shape`.
+    #[track_caller]
+    pub fn expand(self, shape: &[usize]) -> Self {
+        if self.shape() == shape {
+            return self;
+        }
+        self.tape.record(
+            Elementwise {
+                function: Function::Identity,
+                target: Some(shape.to_vec()),
+            },
+            &[self],
+        )
+    }
+
+    /// Sums over the axes along which `shape` is stretched to this one's: the adjoint of [`Var::expand`].
+    #[track_caller]
+    pub fn sum_to(self, shape: &[usize]) -> Self {
+        let mine = self.shape();
+        if mine == shape {
+            return self;
+        }
+        let lead = mine.len().saturating_sub(shape.len());
+        let axes: Vec<usize> = (0..mine.len())
+            .filter(|&i| i < lead || (shape[i - lead] == 1 && mine[i] != 1))
+            .collect();
+        self.sum(&axes).reshape(shape)
+    }
+
+    /// `self k + l`
+    #[track_caller]
+    pub fn affine(self, k: f32, l: f32) -> Self {
+        match (k, l) {
+            (1.0, 0.0) => self,
+            (0.0, l) => self.tape.full(l, &self.shape()),
+            _ => self.unary(Function::Affine(k, l)),
+        }
+    }
+
+    /// `self` where it is above 0, else 0.
+    #[track_caller]
+    pub fn relu(self) -> Self {
+        self.unary(Function::LeakyRelu(0.0))
+    }
+
+    /// `self` where it is above 0, else `slope self`.
+    #[track_caller]
+    pub fn leaky_relu(self, slope: f32) -> Self {
+        self.unary(Function::LeakyRelu(slope))
+    }
+
+    /// `self^exponent`; a negative base only with a whole exponent.
+    #[track_caller]
+    pub fn pow(self, exponent: f32) -> Self {
+        self.unary(Function::Pow(exponent))
+    }
+
+    /// Limited to `[low, high]`; the gradient outside is 0.
+    #[track_caller]
+    pub fn clamp(self, low: f32, high: f32) -> Self {
+        self.unary(Function::Clamp(low, high))
+    }
+
+    /// 1 where above `b`, else 0. No gradient.
+    #[track_caller]
+    pub fn greater(self, b: Self) -> Self {
+        self.binary(Function::Greater, b)
+    }
+
+    /// 1 where equal to `b`, else 0. No gradient.
+    #[track_caller]
+    pub fn equal(self, b: Self) -> Self {
+        self.binary(Function::Equal, b)
+    }
+
+    /// The larger of both; a tie gives half the gradient to each.
+    #[track_caller]
+    pub fn maximum(self, b: Self) -> Self {
+        self.binary(Function::Max, b)
+    }
+
+    /// The smaller of both; a tie gives half the gradient to each.
+    #[track_caller]
+    pub fn minimum(self, b: Self) -> Self {
+        self.binary(Function::Min, b)
+    }
+
+    /// `b` where this is not 0, else `c`.
+    #[track_caller]
+    pub fn select(self, b: Self, c: Self) -> Self {
+        self.tape.record(
+            Elementwise {
+                function: Function::Select,
+                target: None,
+            },
+            &[self, b, c],
+        )
+    }
+}
+
+macro_rules! unary {
+    ($($(#[$meta:meta])* $name:ident $function:ident),* $(,)?) => {
+        impl<'t> Var<'t> {
+            $($(#[$meta])* #[track_caller] pub fn $name(self) -> Self { self.unary(Function::$function) })*
+        }
+    };
+}
+
+unary! {
+    /// |self|; the gradient at 0 is 0.
+    abs Abs,
+    /// e^self
+    exp Exp,
+    /// Natural logarithm.
+    log Log,
+    /// Square root.
+    sqrt Sqrt,
+    /// self²
+    square Square,
+    /// 1 / self
+    recip Recip,
+    /// 1 / (1 + e^-self), without overflow.
+    sigmoid Sigmoid,
+    /// Hyperbolic tangent.
+    tanh Tanh,
+    /// ln(1 + e^self), without overflow.
+    softplus Softplus,
+    /// -1, 0 or 1. No gradient.
+    sign Sign,
+    /// 1 where above 0, else 0. No gradient.
+    step Step,
+    /// e^self - 1, exact near 0.
+    expm1 Expm1,
+    /// ln(1 + self), exact near 0.
+    log1p Log1p,
+    /// 1 / sqrt(self)
+    rsqrt Rsqrt,
+}
+
+macro_rules! arithmetic {
+    ($($trait:ident $method:ident $function:ident: |$x:ident, $k:ident| $right:expr, $left:expr;)*) => { $(
+        impl<'t> std::ops::$trait for Var<'t> {
+            type Output = Var<'t>;
+            #[track_caller]
+            fn $method(self, b: Var<'t>) -> Var<'t> {
+                // A known number is folded into the function, unless it stretches the other side.
+                let whole = |v: Var<'t>, other: Var<'t>| {
+                    shape::broadcast(&v.shape(), &other.shape()).is_some_and(|s| s == v.shape())
+                };
+                if let Some(k) = b.known().filter(|_| whole(self, b)) {
+                    return std::ops::$trait::$method(self, k);
+                }
+                if let Some(k) = self.known().filter(|_| whole(b, self)) {
+                    return std::ops::$trait::$method(k, b);
+                }
+                self.binary(Function::$function, b)
+            }
+        }
+        impl<'t> std::ops::$trait<f32> for Var<'t> {
+            type Output = Var<'t>;
+            #[track_caller]
+            fn $method(self, $k: f32) -> Var<'t> { let $x = self; $right }
+        }
+        impl<'t> std::ops::$trait<Var<'t>> for f32 {
+            type Output = Var<'t>;
+            #[track_caller]
+            fn $method(self, $x: Var<'t>) -> Var<'t> { let $k = self; $left }
+        }
+    )* };
+}
+
+arithmetic! {
+    Add add Add: |x, k| x.affine(1.0, k), x.affine(1.0, k);
+    Sub sub Sub: |x, k| x.affine(1.0, -k), x.affine(-1.0, k);
+    Mul mul Mul: |x, k| x.affine(k, 0.0), x.affine(k, 0.0);
+    Div div Div: |x, k| x.affine(1.0 / k, 0.0), x.recip().affine(k, 0.0);
+}
+
+impl<'t> std::ops::Neg for Var<'t> {
+    type Output = Self;
+    #[track_caller]
+    fn neg(self) -> Self {
+        self.affine(-1.0, 0.0)
+    }
+}
+
+/// The kernels of this file: none, expressions are lowered by `map` and `reduce`.
+pub(super) static KERNELS: &[&Kernel] = &[];

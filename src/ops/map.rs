@@ -1,0 +1,219 @@
+//! Elementwise expressions: what chains of elementwise ops become, and the kernel that runs them.
+
+use crate::Result;
+use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::ops::elementwise::Function;
+use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+
+/// Inputs that an expression may have: with its output, seven of the eight storage bindings that WebGPU grants.
+pub(crate) const MAX_INPUTS: usize = 6;
+/// Steps that an expression may have.
+pub(crate) const MAX_STEPS: usize = 12;
+
+/// Where a step takes an operand from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Register {
+    Input(usize),
+    Step(usize),
+}
+
+/// An elementwise expression in steps; the last one is its value. No step: the first input.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Expression {
+    pub inputs: usize,
+    pub steps: Vec<(Function, Vec<Register>)>,
+}
+
+impl Expression {
+    /// The expression that is its input.
+    pub fn identity() -> Self {
+        Self {
+            inputs: 1,
+            steps: Vec::new(),
+        }
+    }
+
+    pub fn flops(&self) -> f64 {
+        self.steps.len() as f64
+    }
+
+    /// The text that takes the place of the identity in `lib/expression.wgsl`: one `let` a step.
+    pub fn text(&self) -> String {
+        let name = |r: &Register| match *r {
+            Register::Input(i) => format!("x{i}"),
+            Register::Step(i) => format!("r{i}"),
+        };
+        let mut text = String::from(
+            "fn evaluate(x0: f32, x1: f32, x2: f32, x3: f32, x4: f32, x5: f32) -> f32 {\n",
+        );
+        for (i, (function, from)) in self.steps.iter().enumerate() {
+            let x: Vec<String> = from.iter().map(name).collect();
+            text.push_str(&format!("    let r{i} = {};\n", function.text(&x, i)));
+        }
+        let last = self
+            .steps
+            .len()
+            .checked_sub(1)
+            .map_or("x0".into(), |i| format!("r{i}"));
+        text + &format!("    return {last};\n}}\n")
+    }
+
+    /// The two constants of each step.
+    pub fn constants(&self) -> ([f32; MAX_STEPS], [f32; MAX_STEPS]) {
+        let (mut k, mut l) = ([0.0; MAX_STEPS], [0.0; MAX_STEPS]);
+        for (i, (function, _)) in self.steps.iter().enumerate() {
+            (k[i], l[i]) = function.constants();
+        }
+        (k, l)
+    }
+}
+
+params! {
+    /// See `map.wgsl`.
+    MapParams {
+        count: u32, e1: u32, e2: u32, e3: u32, e4: u32,
+        s00: u32, s01: u32, s02: u32, s03: u32, s04: u32,
+        s10: u32, s11: u32, s12: u32, s13: u32, s14: u32,
+        s20: u32, s21: u32, s22: u32, s23: u32, s24: u32,
+        s30: u32, s31: u32, s32: u32, s33: u32, s34: u32,
+        s40: u32, s41: u32, s42: u32, s43: u32, s44: u32,
+        s50: u32, s51: u32, s52: u32, s53: u32, s54: u32,
+        k0: f32, k1: f32, k2: f32, k3: f32, k4: f32, k5: f32, k6: f32, k7: f32, k8: f32, k9: f32, k10: f32, k11: f32,
+        l0: f32, l1: f32, l2: f32, l3: f32, l4: f32, l5: f32, l6: f32, l7: f32, l8: f32, l9: f32, l10: f32, l11: f32,
+    }
+}
+
+static MAP: Kernel = Kernel::new::<MapParams>(
+    "map.wgsl",
+    wgsl!(
+        "map.wgsl",
+        "lib/index.wgsl",
+        "lib/math.wgsl",
+        "lib/functions.wgsl",
+        "lib/expression.wgsl"
+    ),
+    "map",
+    &[
+        read(1, "x0"),
+        read(2, "x1"),
+        read(3, "x2"),
+        read(4, "x3"),
+        read(5, "x4"),
+        read(6, "x5"),
+        write(7, "y"),
+    ],
+);
+
+pub(super) static KERNELS: &[&Kernel] = &[&MAP];
+
+/// `y[i] = expression(inputs broadcast to the shape)[i]`
+#[derive(Clone, Debug)]
+pub(crate) struct Map {
+    pub expression: Expression,
+    pub shape: Shape,
+    /// Shapes of the inputs, which broadcast to `shape`.
+    pub inputs: Vec<Shape>,
+}
+
+/// The axes of `shape` with the strides of each input, merged where possible; slowest first.
+pub(crate) fn walk(shape: &[usize], inputs: &[Shape]) -> Vec<(usize, Vec<usize>)> {
+    let strides: Vec<Vec<usize>> = inputs.iter().map(|s| shape::strides_in(s, shape)).collect();
+    let axes: Vec<_> = shape
+        .iter()
+        .enumerate()
+        .map(|(d, &e)| (e, strides.iter().map(|s| s[d]).collect::<Vec<_>>()))
+        .collect();
+    shape::collapse(&axes)
+}
+
+impl Map {
+    /// Most axes, after merging, that the kernel can walk.
+    pub const MAX_RANK: usize = 5;
+
+    /// True if the kernel can walk these inputs.
+    pub fn fits(shape: &[usize], inputs: &[Shape]) -> bool {
+        inputs.len() <= MAX_INPUTS && walk(shape, inputs).len() <= Self::MAX_RANK
+    }
+}
+
+impl Op for Map {
+    fn name(&self) -> &'static str {
+        "map"
+    }
+
+    fn shape(&self, _: &[&[usize]]) -> Result<Shape> {
+        Ok(self.shape.clone())
+    }
+
+    fn gradient<'t>(&self, _: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        unreachable!("maps are made by the compiler, after differentiation")
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
+        let count = shape::len(&self.shape);
+        let axes = walk(&self.shape, &self.inputs);
+        if axes.len() > Self::MAX_RANK {
+            let what = format!(
+                "more than {} axes of different strides: {:?} to {:?}",
+                Self::MAX_RANK,
+                self.inputs,
+                self.shape
+            );
+            return Err(crate::Error::shape("map", what));
+        }
+        let lead = Self::MAX_RANK - axes.len();
+        let mut extents = [1u32; Self::MAX_RANK];
+        let mut strides = [[0u32; Self::MAX_RANK]; MAX_INPUTS];
+        let mut flat = 0;
+        for (d, (extent, steps)) in axes.iter().enumerate() {
+            extents[lead + d] = *extent as u32;
+            for (input, step) in steps.iter().enumerate() {
+                strides[input][lead + d] = *step as u32;
+            }
+        }
+        for (i, s) in self.inputs.iter().enumerate() {
+            if shape::len(s) == count {
+                flat |= 1u32 << i;
+            }
+        }
+        let (k, m) = self.expression.constants();
+        let mut words = vec![count as u32, extents[1], extents[2], extents[3], extents[4]];
+        words.extend(strides.as_flattened());
+        words.extend(k.iter().chain(&m).map(|v| v.to_bits()));
+        let params: MapParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
+        const WG: usize = 64;
+        let unroll = if count >= 1 << 14 { 4 } else { 1 };
+        let overrides = [
+            ("WG", WG as f64),
+            ("INPUTS", self.inputs.len() as f64),
+            ("FLAT", f64::from(flat)),
+            ("UNROLL", unroll as f64),
+        ];
+        let mut slots = padded(x, y);
+        slots.push(y);
+        l.dispatch_with(
+            &MAP,
+            Some(self.expression.text()),
+            &params,
+            &overrides,
+            &slots,
+            fold(count.div_ceil(WG * unroll) as u64),
+        )
+    }
+
+    fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
+        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
+        Cost {
+            flops: self.expression.flops() * shape::len(y) as f64,
+            bytes: 4.0 * elements as f64,
+        }
+    }
+}
+
+/// Every binding needs a buffer; unused inputs repeat the first (a kernel without inputs binds a spare one).
+pub(crate) fn padded(x: &[Slot], spare: Slot) -> Vec<Slot> {
+    debug_assert!(!x.is_empty(), "an expression has an input, slot {spare}");
+    (0..MAX_INPUTS)
+        .map(|i| x[if i < x.len() { i } else { 0 }])
+        .collect()
+}

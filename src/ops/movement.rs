@@ -1,0 +1,441 @@
+//! Moving data without arithmetic: reshape, permute, slice, pad, crop, concat.
+
+use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::tape::{Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::{Error, Result};
+
+params! {
+    /// See `move.wgsl`.
+    MoveParams {
+        count: u32, e1: u32, e2: u32, e3: u32, e4: u32,
+        step0: u32, step1: u32, step2: u32, step3: u32, step4: u32,
+        low0: u32, low1: u32, low2: u32, low3: u32, low4: u32,
+        have0: u32, have1: u32, have2: u32, have3: u32, have4: u32,
+        fill: f32, first: u32, inner: u32, jump: u32,
+    }
+}
+params! {
+    /// See `transpose.wgsl`.
+    TransposeParams { batch: u32, rows: u32, columns: u32 }
+}
+
+const SOURCE: &str = wgsl!("move.wgsl", "lib/index.wgsl");
+static WINDOW: Kernel = Kernel::new::<MoveParams>(
+    "move.wgsl",
+    SOURCE,
+    "move_window",
+    &[read(1, "x"), write(2, "y")],
+);
+static INTO: Kernel = Kernel::new::<MoveParams>(
+    "move.wgsl",
+    SOURCE,
+    "move_into",
+    &[read(1, "x"), write(2, "y")],
+);
+static TRANSPOSE: Kernel = Kernel::new::<TransposeParams>(
+    "transpose.wgsl",
+    wgsl!("transpose.wgsl", "lib/index.wgsl"),
+    "transpose",
+    &[read(1, "x"), write(2, "y")],
+);
+
+pub(super) static KERNELS: &[&Kernel] = &[&WINDOW, &INTO, &TRANSPOSE];
+
+const WG: usize = 64;
+const RANK: usize = 5;
+
+/// One axis of a window: extent in the result, stride in the source, first coordinate that has one, extent that has one.
+type Axis = (usize, usize, isize, usize);
+
+fn window(
+    l: &mut Lowering<'_>,
+    x: Slot,
+    y: Slot,
+    axes: &[Axis],
+    fill: f32,
+    op: &'static str,
+) -> Result<()> {
+    let merged = merge(axes);
+    if merged.len() > RANK {
+        return Err(Error::shape(op, format!("more than {RANK} axes")));
+    }
+    let mut a: [Axis; RANK] = [(1, 0, 0, 1); RANK];
+    a[RANK - merged.len()..].copy_from_slice(&merged);
+    let count: usize = axes.iter().map(|a| a.0).product();
+    let mut words = vec![count as u32];
+    words.extend(a[1..].iter().map(|a| a.0 as u32));
+    words.extend(a.iter().map(|a| a.1 as u32));
+    words.extend(a.iter().map(|a| a.2 as u32));
+    words.extend(a.iter().map(|a| a.3 as u32));
+    words.extend([fill.to_bits(), 0, 0, 0]);
+    let params: MoveParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
+    l.dispatch(
+        &WINDOW,
+        &params,
+        &[("WG", WG as f64)],
+        &[x, y],
+        fold(count.div_ceil(WG) as u64),
+    )
+}
+
+/// Joins neighbouring axes that are whole and contiguous in the source.
+fn merge(axes: &[Axis]) -> Vec<Axis> {
+    let whole = |a: &Axis| a.2 == 0 && a.3 == a.0;
+    let mut out: Vec<Axis> = Vec::new();
+    for axis in axes.iter().filter(|a| a.0 != 1 || !whole(a)) {
+        if let Some(last) = out.last_mut()
+            && whole(last)
+            && whole(axis)
+            && last.1 == axis.1 * axis.0
+        {
+            *last = (last.0 * axis.0, axis.1, 0, last.0 * axis.0);
+        } else {
+            out.push(*axis);
+        }
+    }
+    out
+}
+
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i] * shape[i];
+    }
+    strides
+}
+
+/// The same elements under another shape.
+#[derive(Debug)]
+struct Reshape(Shape);
+
+impl Op for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        if shape::len(x[0]) != shape::len(&self.0) {
+            return Err(Error::shape(
+                "reshape",
+                format!("{:?} does not hold the elements of {:?}", self.0, x[0]),
+            ));
+        }
+        Ok(self.0.clone())
+    }
+
+    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        vec![at.want(0, || at.dy.reshape(&at.inputs[0].shape()))]
+    }
+
+    fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_view(&self) -> bool {
+        true
+    }
+}
+
+/// `y[.., c_d, ..] = x[.., c_permutation[d] .., ]`
+#[derive(Debug)]
+struct Permute(Vec<usize>);
+
+impl Op for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        let mut seen = self.0.clone();
+        seen.sort_unstable();
+        if seen != (0..x[0].len()).collect::<Vec<_>>() {
+            return Err(Error::shape(
+                "permute",
+                format!("{:?} is no order of the axes of {:?}", self.0, x[0]),
+            ));
+        }
+        Ok(self.0.iter().map(|&d| x[0][d]).collect())
+    }
+
+    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        let mut back = vec![0; self.0.len()];
+        for (to, &from) in self.0.iter().enumerate() {
+            back[from] = to;
+        }
+        vec![at.want(0, || at.dy.permute(&back))]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
+        let shape = l.input_shape(0).to_vec();
+        let steps = strides(&shape);
+        let axes: Vec<Axis> = self
+            .0
+            .iter()
+            .map(|&d| (shape[d], steps[d], 0, shape[d]))
+            .collect();
+        // Three merged axes [B, C, R] of a source [B, R, C] are a transposition.
+        let merged = merge(&axes);
+        let (batch, tail) = match merged.len() {
+            3 => (merged[0], &merged[1..]),
+            _ => ((1, 0, 0, 1), &merged[..]),
+        };
+        if let [c, r] = tail
+            && c.1 == 1
+            && r.1 == c.0
+            && (batch.0 == 1 || batch.1 == c.0 * r.0)
+        {
+            let params = TransposeParams {
+                batch: batch.0 as u32,
+                rows: r.0 as u32,
+                columns: c.0 as u32,
+            };
+            let tiles = batch.0 * r.0.div_ceil(16) * c.0.div_ceil(16);
+            return l.dispatch(&TRANSPOSE, &params, &[], &[x[0], y], fold(tiles as u64));
+        }
+        window(l, x[0], y, &axes, 0.0, "permute")
+    }
+}
+
+/// Cuts or pads each axis: result coordinate c holds source coordinate c - low.
+#[derive(Debug)]
+struct Window {
+    low: Vec<isize>,
+    shape: Shape,
+    fill: f32,
+}
+
+impl Op for Window {
+    fn name(&self) -> &'static str {
+        "window"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        if self.shape.len() != x[0].len() || self.shape.contains(&0) {
+            return Err(Error::shape(
+                "window",
+                format!("{:?} cut or padded to {:?}", x[0], self.shape),
+            ));
+        }
+        Ok(self.shape.clone())
+    }
+
+    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        let back = Window {
+            low: self.low.iter().map(|l| -l).collect(),
+            shape: at.inputs[0].shape(),
+            fill: 0.0,
+        };
+        vec![at.want(0, || at.dy.tape().record(back, &[at.dy]))]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
+        let have = l.input_shape(0).to_vec();
+        let steps = strides(&have);
+        let axes: Vec<Axis> = (0..have.len())
+            .map(|d| (self.shape[d], steps[d], self.low[d], have[d]))
+            .collect();
+        // A negative low wraps in the kernel: c + |low| stays in range there because it is compared with `have`.
+        window(l, x[0], y, &axes, self.fill, "window")
+    }
+}
+
+/// Joins tensors along an axis.
+#[derive(Debug)]
+struct Concat(usize);
+
+impl Op for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        let mut out = x[0].to_vec();
+        for s in &x[1..] {
+            let agree = s.len() == out.len() && (0..s.len()).all(|d| d == self.0 || s[d] == out[d]);
+            if !agree || self.0 >= out.len() {
+                return Err(Error::shape(
+                    "concat",
+                    format!("shapes {x:?} along axis {}", self.0),
+                ));
+            }
+            out[self.0] += s[self.0];
+        }
+        Ok(out)
+    }
+
+    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        let mut first = 0;
+        (0..at.inputs.len())
+            .map(|i| {
+                let (start, size) = (first, at.inputs[i].extent(self.0));
+                first += size;
+                at.want(i, || at.dy.slice(self.0, start, start + size))
+            })
+            .collect()
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
+        let (_, whole, inner) = shape::around(l.output_shape(), self.0);
+        let mut first = 0;
+        for (i, &slot) in x.iter().enumerate() {
+            let shape = l.input_shape(i).to_vec();
+            let mine = shape[self.0] * inner;
+            let params = MoveParams {
+                count: shape::len(&shape) as u32,
+                first: first as u32,
+                inner: mine as u32,
+                jump: (whole * inner) as u32,
+                ..Default::default()
+            };
+            let groups = shape::len(&shape).div_ceil(WG) as u64;
+            l.dispatch(
+                &INTO,
+                &params,
+                &[("WG", WG as f64)],
+                &[slot, y],
+                fold(groups),
+            )?;
+            first += mine;
+        }
+        Ok(())
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The same elements in the same order under another shape.
+    #[track_caller]
+    pub fn reshape(self, shape: &[usize]) -> Self {
+        if self.shape() == shape {
+            return self;
+        }
+        self.tape.record(Reshape(shape.to_vec()), &[self])
+    }
+
+    /// Drops `axes`, whose extent must be 1.
+    #[track_caller]
+    pub fn squeeze(self, axes: &[usize]) -> Self {
+        let shape = self.shape();
+        let kept: Vec<usize> = (0..shape.len())
+            .filter(|d| !axes.contains(d))
+            .map(|d| shape[d])
+            .collect();
+        self.reshape(&kept)
+    }
+
+    /// Appends axes of extent 1 up to `rank`, so that a per-channel tensor broadcasts over voxels and showers.
+    #[track_caller]
+    pub fn unsqueeze_to(self, rank: usize) -> Self {
+        let mut shape = self.shape();
+        shape.resize(rank.max(shape.len()), 1);
+        self.reshape(&shape)
+    }
+
+    /// All axes but the last merged: `[C, D, H, W, N]` to `[C D H W, N]`.
+    #[track_caller]
+    pub fn flatten(self) -> Self {
+        let shape = self.shape();
+        let n = shape.last().copied().unwrap_or(1);
+        self.reshape(&[shape::len(&shape) / n, n])
+    }
+
+    /// Result axis `d` is axis `order[d]`.
+    #[track_caller]
+    pub fn permute(self, order: &[usize]) -> Self {
+        if order.iter().enumerate().all(|(i, &d)| i == d) && order.len() == self.rank() {
+            return self;
+        }
+        self.tape.record(Permute(order.to_vec()), &[self])
+    }
+
+    /// The host's order to the device's: the first axis, showers, becomes the last.
+    #[track_caller]
+    pub fn batch_last(self) -> Self {
+        let order: Vec<usize> = (1..self.rank()).chain([0]).collect();
+        self.permute(&order)
+    }
+
+    /// The device's order to the host's: the last axis, showers, becomes the first.
+    #[track_caller]
+    pub fn batch_first(self) -> Self {
+        let last = self.rank().saturating_sub(1);
+        let order: Vec<usize> = std::iter::once(last).chain(0..last).collect();
+        self.permute(&order)
+    }
+
+    /// Elements `[start, end)` along `axis`.
+    #[track_caller]
+    pub fn slice(self, axis: usize, start: usize, end: usize) -> Self {
+        let mut shape = self.shape();
+        if axis >= shape.len() || start >= end || end > shape[axis] {
+            let what = format!("[{start}, {end}) of axis {axis} of {shape:?}");
+            return self.tape.fail(Error::shape("slice", what));
+        }
+        if start == 0 && end == shape[axis] {
+            return self;
+        }
+        let mut low = vec![0; shape.len()];
+        low[axis] = -(start as isize);
+        shape[axis] = end - start;
+        self.tape.record(
+            Window {
+                low,
+                shape,
+                fill: 0.0,
+            },
+            &[self],
+        )
+    }
+
+    /// Adds `(before, after)` elements of value `fill` on each axis.
+    #[track_caller]
+    pub fn pad(self, around: &[(usize, usize)], fill: f32) -> Self {
+        let shape = self.shape();
+        if around.len() != shape.len() {
+            return self.tape.fail(Error::shape(
+                "pad",
+                format!("{} pairs for {shape:?}", around.len()),
+            ));
+        }
+        let low = around.iter().map(|p| p.0 as isize).collect();
+        let shape = shape
+            .iter()
+            .zip(around)
+            .map(|(s, p)| s + p.0 + p.1)
+            .collect();
+        self.tape.record(Window { low, shape, fill }, &[self])
+    }
+
+    /// Takes `size[d]` elements from `start[d]` on each axis.
+    #[track_caller]
+    pub fn crop(self, start: &[usize], size: &[usize]) -> Self {
+        let shape = self.shape();
+        let inside = start.len() == shape.len()
+            && size.len() == shape.len()
+            && (0..shape.len()).all(|d| size[d] > 0 && start[d] + size[d] <= shape[d]);
+        if !inside {
+            return self.tape.fail(Error::shape(
+                "crop",
+                format!("{size:?} from {start:?} of {shape:?}"),
+            ));
+        }
+        let low = start.iter().map(|&s| -(s as isize)).collect();
+        self.tape.record(
+            Window {
+                low,
+                shape: size.to_vec(),
+                fill: 0.0,
+            },
+            &[self],
+        )
+    }
+
+    /// Joins tensors along `axis`.
+    #[track_caller]
+    pub fn concat(parts: &[Self], axis: usize) -> Self {
+        match parts {
+            [one] => *one,
+            [first, ..] => first.tape.record(Concat(axis), parts),
+            [] => panic!("concat of nothing"),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction, and an activation moves into
+//! the kernel that makes its operand.
+
+use std::sync::Arc;
+
+use super::op::{Leaf, Op};
+use super::shape::Shape;
+use super::tape::{Id, Node};
+use crate::ops::elementwise::Function;
+use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, Map, Register};
+use crate::ops::reduce::Reduce;
+
+/// What is left of a node: its op and inputs after folding. `None`: it is dead or part of another.
+pub(crate) type Unit = Option<(Arc<dyn Op>, Vec<Id>)>;
+
+/// Folds the live nodes. `roots` must be materialised.
+pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
+    let mut uses = vec![0usize; nodes.len()];
+    for (node, _) in nodes.iter().zip(live).filter(|(_, live)| **live) {
+        let mut inputs = node.inputs.clone();
+        inputs.sort_unstable();
+        inputs.dedup();
+        for input in inputs {
+            uses[input] += 1;
+        }
+    }
+    for &root in roots {
+        uses[root] += 2; // never folded away
+    }
+    let mut units: Vec<Unit> = nodes
+        .iter()
+        .zip(live)
+        .map(|(n, &live)| live.then(|| (n.op.clone(), n.inputs.clone())))
+        .collect();
+    let folder = Folder { nodes, uses: &uses };
+
+    // Activations first: what a kernel can do on its way out costs nothing.
+    for id in 0..nodes.len() {
+        let Some((op, inputs)) = units[id].clone() else {
+            continue;
+        };
+        let Some(function) = op
+            .elementwise()
+            .filter(|_| inputs.len() == 1 && uses[inputs[0]] == 1)
+        else {
+            continue;
+        };
+        let source = inputs[0];
+        if nodes[source].shape != nodes[id].shape {
+            continue;
+        }
+        if let Some((op, inputs)) = units[source].clone()
+            && let Some(both) = op.with_activation(function)
+        {
+            units[id] = Some((both, inputs));
+            units[source] = None;
+        }
+    }
+    // Then expressions, from their last op backwards.
+    for id in (0..nodes.len()).rev() {
+        let Some((op, inputs)) = units[id].clone() else {
+            continue;
+        };
+        if op.elementwise().is_some() {
+            let mut build = Build::new(&units, &folder, nodes[id].shape.clone(), None);
+            build.node(id);
+            let (expression, sources, absorbed) = build.finish();
+            absorbed.iter().for_each(|&a| units[a] = None);
+            let inputs: Vec<Shape> = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
+            let map = Map {
+                expression,
+                shape: nodes[id].shape.clone(),
+                inputs,
+            };
+            units[id] = Some((Arc::new(map), sources));
+        } else if let Some(reduce) = op.reduction() {
+            let source = inputs[0];
+            if !folder.foldable(&units, source) {
+                continue;
+            }
+            let domain = nodes[source].shape.clone();
+            let mut build = Build::new(&units, &folder, domain.clone(), Some(reduce));
+            if build.grow(source).is_none() {
+                continue;
+            }
+            let (expression, sources, absorbed) = build.finish();
+            absorbed.iter().for_each(|&a| units[a] = None);
+            let shapes: Vec<Shape> = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
+            let folded = Reduce {
+                folded: Some((expression, domain, shapes)),
+                ..reduce.clone()
+            };
+            units[id] = Some((Arc::new(folded), sources));
+        }
+    }
+    units
+}
+
+struct Folder<'a> {
+    nodes: &'a [Node],
+    uses: &'a [usize],
+}
+
+impl Folder<'_> {
+    /// An elementwise op that only one other op reads.
+    fn foldable(&self, units: &[Unit], id: Id) -> bool {
+        self.uses[id] == 1
+            && units[id]
+                .as_ref()
+                .is_some_and(|(op, _)| op.elementwise().is_some())
+    }
+
+    /// The number that a node is known to be, read through stretching.
+    fn number(&self, id: Id) -> Option<f32> {
+        let node = &self.nodes[id];
+        match node.op.leaf() {
+            Some(Leaf::Constant(bits)) if bits.len() == 1 => Some(f32::from_bits(bits[0])),
+            Some(_) => None,
+            None => (node.op.elementwise() == Some(Function::Identity))
+                .then(|| self.number(node.inputs[0]))?,
+        }
+    }
+}
+
+/// An expression under construction.
+struct Build<'a> {
+    units: &'a [Unit],
+    folder: &'a Folder<'a>,
+    domain: Shape,
+    reduce: Option<&'a Reduce>,
+    expression: Expression,
+    sources: Vec<Id>,
+    absorbed: Vec<Id>,
+    /// Where nodes taken in already stand: an operand may occur twice.
+    done: Vec<(Id, Register)>,
+}
+
+impl<'a> Build<'a> {
+    fn new(
+        units: &'a [Unit],
+        folder: &'a Folder<'a>,
+        domain: Shape,
+        reduce: Option<&'a Reduce>,
+    ) -> Self {
+        let expression = Expression {
+            inputs: 0,
+            steps: Vec::new(),
+        };
+        Self {
+            units,
+            folder,
+            domain,
+            reduce,
+            expression,
+            sources: Vec::new(),
+            absorbed: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
+    fn fits(&self) -> bool {
+        let shapes: Vec<Shape> = self
+            .sources
+            .iter()
+            .map(|&s| self.folder.nodes[s].shape.clone())
+            .collect();
+        let walks = match self.reduce {
+            Some(reduce) => reduce.fits(&self.domain, &shapes),
+            None => Map::fits(&self.domain, &shapes),
+        };
+        self.expression.steps.len() <= MAX_STEPS && self.sources.len() <= MAX_INPUTS && walks
+    }
+
+    /// The node at the end of the expression: it must be computed here, its operands only if they fit.
+    fn node(&mut self, id: Id) -> Register {
+        let nodes = self.folder.nodes;
+        let Some(function) = nodes[id].op.elementwise() else {
+            return self.source(id);
+        };
+        let operands: Vec<Id> = nodes[id].inputs.clone();
+        // Reserve what the plain op needs, then let each operand grow while there is room for the rest.
+        let mut registers = Vec::new();
+        for (i, &operand) in operands.iter().enumerate() {
+            registers.push(match self.grow_leaving(operand, &operands[i + 1..], 1) {
+                Some(register) => register,
+                None => self.source(operand),
+            });
+        }
+        self.step(function, registers)
+    }
+
+    fn step(&mut self, function: Function, registers: Vec<Register>) -> Register {
+        if function == Function::Identity {
+            return registers[0];
+        }
+        self.expression.steps.push((function, registers));
+        Register::Step(self.expression.steps.len() - 1)
+    }
+
+    fn source(&mut self, id: Id) -> Register {
+        let at = self
+            .sources
+            .iter()
+            .position(|&s| s == id)
+            .unwrap_or_else(|| {
+                self.sources.push(id);
+                self.sources.len() - 1
+            });
+        Register::Input(at)
+    }
+
+    /// Takes a foldable node into the expression if the whole still fits with `later` operands and `steps` steps to come.
+    fn grow_leaving(&mut self, id: Id, later: &[Id], steps: usize) -> Option<Register> {
+        let before = (
+            self.expression.clone(),
+            self.sources.clone(),
+            self.absorbed.clone(),
+            self.done.clone(),
+        );
+        let register = self.take(id, later, steps)?;
+        let after = (self.expression.clone(), self.sources.clone());
+        for &operand in later {
+            self.source(operand);
+        }
+        let room = self.expression.steps.len() + steps <= MAX_STEPS && self.fits();
+        (self.expression, self.sources) = after;
+        if !room {
+            (self.expression, self.sources, self.absorbed, self.done) = before;
+            return None;
+        }
+        Some(register)
+    }
+
+    fn take(&mut self, id: Id, later: &[Id], steps: usize) -> Option<Register> {
+        if let Some(number) = self.folder.number(id) {
+            return Some(self.step(Function::Constant(number), Vec::new()));
+        }
+        if !self.folder.foldable(self.units, id) {
+            return None;
+        }
+        if let Some((_, register)) = self.done.iter().find(|(done, _)| *done == id) {
+            return Some(*register);
+        }
+        let node = &self.folder.nodes[id];
+        let function = node.op.elementwise()?;
+        self.absorbed.push(id);
+        let mut registers = Vec::new();
+        for (i, &operand) in node.inputs.iter().enumerate() {
+            let mut to_come = node.inputs[i + 1..].to_vec();
+            to_come.extend(later);
+            registers.push(match self.grow_leaving(operand, &to_come, steps + 1) {
+                Some(register) => register,
+                None => self.source(operand),
+            });
+        }
+        let register = self.step(function, registers);
+        self.done.push((id, register));
+        Some(register)
+    }
+
+    /// As the operand of a reduction.
+    fn grow(&mut self, id: Id) -> Option<Register> {
+        self.grow_leaving(id, &[], 0)
+    }
+
+    /// The expression, its inputs and the nodes that are part of it.
+    fn finish(mut self) -> (Expression, Vec<Id>, Vec<Id>) {
+        if self.sources.is_empty() {
+            // A kernel binds at least one input: all operands are numbers, so read one of them.
+            let constant = (0..self.folder.nodes.len())
+                .find(|&i| matches!(self.folder.nodes[i].op.leaf(), Some(Leaf::Constant(b)) if b.len() == 1));
+            if let Some(constant) = constant {
+                self.sources.push(constant);
+            }
+        }
+        self.expression.inputs = self.sources.len();
+        (self.expression, self.sources, self.absorbed)
+    }
+}

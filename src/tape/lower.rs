@@ -1,0 +1,237 @@
+//! From ops to dispatches on buffers that are not yet memory.
+
+use std::collections::HashMap;
+
+use super::op::{Leaf, Op};
+use super::shape::{self, Shape};
+use super::tape::State;
+use crate::Result;
+use crate::gpu::{Access, Capabilities, Gpu, Kernel, Params};
+
+/// A buffer to be: planned after everything is lowered.
+pub type Slot = usize;
+
+/// What an op costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Floating point operations, a multiply-add counted as two.
+    pub flops: f64,
+    /// Bytes of operands, each counted once.
+    pub bytes: f64,
+}
+
+/// What stands behind a slot.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Memory shared with others whose lifetimes do not meet.
+    Temporary,
+    /// Memory that keeps its contents between runs: computed once, or read by the caller.
+    Kept,
+    /// Something from outside.
+    Leaf(Leaf),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SlotInfo {
+    pub words: usize,
+    pub place: Place,
+    /// The same in every run.
+    pub constant: bool,
+}
+
+/// One dispatch to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatch {
+    pub op: &'static str,
+    pub kernel: &'static Kernel,
+    /// The text behind the mark of `lib/expression.wgsl`.
+    pub expression: Option<String>,
+    pub overrides: Vec<(&'static str, f64)>,
+    pub params: Vec<u8>,
+    pub slots: Vec<Slot>,
+    pub grid: [u32; 3],
+    pub cost: Cost,
+    /// Runs once, when the program is made.
+    pub once: bool,
+}
+
+/// What ops record their dispatches in.
+pub struct Lowering<'a> {
+    gpu: &'a Gpu,
+    pub(crate) slots: Vec<SlotInfo>,
+    pub(crate) dispatches: Vec<Dispatch>,
+    derived: HashMap<(Slot, String), Slot>,
+    op: &'static str,
+    inputs: Vec<Shape>,
+    output: Shape,
+}
+
+impl<'a> Lowering<'a> {
+    pub(crate) fn new(gpu: &'a Gpu) -> Self {
+        Self {
+            gpu,
+            slots: Vec::new(),
+            dispatches: Vec::new(),
+            derived: HashMap::new(),
+            op: "",
+            inputs: Vec::new(),
+            output: Vec::new(),
+        }
+    }
+
+    /// What the device can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.gpu.capabilities()
+    }
+
+    /// Shape of the `i`-th input of the op being lowered.
+    pub fn input_shape(&self, i: usize) -> &[usize] {
+        &self.inputs[i]
+    }
+
+    /// Shape of the result of the op being lowered.
+    pub fn output_shape(&self) -> &[usize] {
+        &self.output
+    }
+
+    pub(crate) fn slot(&mut self, words: usize, place: Place, constant: bool) -> Slot {
+        self.slots.push(SlotInfo {
+            words,
+            place,
+            constant,
+        });
+        self.slots.len() - 1
+    }
+
+    /// A buffer of `words` four-byte elements that lives within this op.
+    pub fn scratch(&mut self, words: usize) -> Slot {
+        self.slot(words.max(1), Place::Temporary, false)
+    }
+
+    /// The slot of a state, for an update that changes it.
+    pub(crate) fn state(&mut self, state: &State) -> Slot {
+        self.slot(
+            shape::len(&state.shape),
+            Place::Leaf(Leaf::State(state.clone())),
+            false,
+        )
+    }
+
+    /// Something of `words` elements made from `source` alone, once however often it is asked for under the same key:
+    /// weights in the order in which a kernel reads them.
+    pub fn derived(
+        &mut self,
+        source: Slot,
+        key: String,
+        words: usize,
+        make: impl FnOnce(&mut Self, Slot) -> Result<()>,
+    ) -> Result<Slot> {
+        if let Some(&slot) = self.derived.get(&(source, key.clone())) {
+            return Ok(slot);
+        }
+        let slot = self.scratch(words);
+        make(self, slot)?;
+        self.derived.insert((source, key), slot);
+        Ok(slot)
+    }
+
+    /// Records one dispatch. `slots` are in the order of the kernel's bindings.
+    pub fn dispatch<P: Params>(
+        &mut self,
+        kernel: &'static Kernel,
+        params: &P,
+        overrides: &[(&'static str, f64)],
+        slots: &[Slot],
+        grid: [u32; 3],
+    ) -> Result<()> {
+        self.dispatch_with(kernel, None, params, overrides, slots, grid)
+    }
+
+    /// The same with the text of an elementwise expression.
+    pub(crate) fn dispatch_with<P: Params>(
+        &mut self,
+        kernel: &'static Kernel,
+        expression: Option<String>,
+        params: &P,
+        overrides: &[(&'static str, f64)],
+        slots: &[Slot],
+        grid: [u32; 3],
+    ) -> Result<()> {
+        assert_eq!(P::NAME, kernel.params, "{}: parameter block", kernel.entry);
+        assert_eq!(
+            slots.len(),
+            kernel.bindings.len(),
+            "{}: one slot per binding",
+            kernel.entry
+        );
+        let bindings = || kernel.bindings.iter().zip(slots);
+        for (b, &written) in bindings().filter(|(b, _)| b.access == Access::Write) {
+            let clash = bindings().any(|(other, &s)| s == written && other.slot != b.slot);
+            assert!(!clash, "{}: {} is bound twice", kernel.entry, b.name);
+        }
+        let once = bindings().all(|(b, &s)| match b.access {
+            Access::Read => self.slots[s].constant,
+            // Written bindings hold nothing yet, or something made once.
+            Access::Write => self.slots[s].constant || !self.written(s),
+        });
+        for (_, &s) in bindings().filter(|(b, _)| b.access == Access::Write) {
+            self.slots[s].constant = once;
+            if once && matches!(self.slots[s].place, Place::Temporary) {
+                self.slots[s].place = Place::Kept;
+            }
+        }
+        self.dispatches.push(Dispatch {
+            op: self.op,
+            kernel,
+            expression,
+            overrides: overrides.to_vec(),
+            params: bytemuck::bytes_of(params).to_vec(),
+            slots: slots.to_vec(),
+            grid,
+            cost: Cost::default(),
+            once,
+        });
+        Ok(())
+    }
+
+    fn written(&self, slot: Slot) -> bool {
+        matches!(self.slots[slot].place, Place::Leaf(_))
+            || self.dispatches.iter().rev().any(|d| {
+                d.kernel
+                    .bindings
+                    .iter()
+                    .zip(&d.slots)
+                    .any(|(b, &s)| s == slot && b.access == Access::Write)
+            })
+    }
+
+    /// Lowers one op.
+    pub(crate) fn op(
+        &mut self,
+        op: &dyn Op,
+        inputs: &[Slot],
+        shapes: Vec<Shape>,
+        output: Slot,
+        shape: &[usize],
+    ) -> Result<()> {
+        let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+        let cost = op.cost(&views, shape);
+        self.op = op.name();
+        self.inputs = shapes.clone();
+        self.output = shape.to_vec();
+        let first = self.dispatches.len();
+        op.lower(self, inputs, output)?;
+        // The whole cost goes to the largest dispatch of the op.
+        if let Some(main) = self.dispatches[first..]
+            .iter_mut()
+            .max_by_key(|d| d.grid.iter().map(|&g| u64::from(g)).product::<u64>())
+        {
+            main.cost = cost;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn begin_update(&mut self, name: &'static str) {
+        self.op = name;
+    }
+}

@@ -1,0 +1,85 @@
+//! What an op is.
+
+use std::fmt::Debug;
+
+use super::gradient::Vjp;
+use super::lower::{Cost, Lowering, Slot};
+use super::shape::Shape;
+use super::tape::{State, Var};
+use crate::Result;
+use crate::ops::elementwise::Function;
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DType {
+    /// 32-bit float.
+    F32,
+    /// 32-bit unsigned integer: indices and random seeds.
+    U32,
+}
+
+/// One kind of operation with its attributes. `Debug` must print every attribute: equal text means an equal op.
+pub trait Op: Debug + Send + Sync + 'static {
+    /// The name that messages and profiles use.
+    fn name(&self) -> &'static str;
+
+    /// The shape of the result, or the error that names what was wanted and what was given.
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Shape>;
+
+    /// Element type of the result.
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
+
+    /// The gradient of each input from that of the result, as ops on the same tape. `None`: no gradient flows there.
+    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>>;
+
+    /// Records the dispatches that write the result.
+    fn lower(&self, lowering: &mut Lowering<'_>, inputs: &[Slot], output: Slot) -> Result<()>;
+
+    /// Floating point operations and bytes moved. The default counts every operand once and no arithmetic.
+    fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
+        let elements: usize =
+            inputs.iter().map(|s| super::shape::len(s)).sum::<usize>() + super::shape::len(output);
+        Cost {
+            flops: 0.0,
+            bytes: 4.0 * elements as f64,
+        }
+    }
+
+    /// Set for ops that compute each element from the same element of their (broadcast) inputs.
+    fn elementwise(&self) -> Option<Function> {
+        None
+    }
+
+    /// Set for reductions, into which an elementwise expression can be folded.
+    fn reduction(&self) -> Option<&crate::ops::reduce::Reduce> {
+        None
+    }
+
+    /// The same op followed by an elementwise function of its result, if its kernel can do that on the way out.
+    fn with_activation(&self, _function: Function) -> Option<std::sync::Arc<dyn Op>> {
+        None
+    }
+
+    /// True if the result is the first input under another shape, so that nothing need be computed.
+    fn is_view(&self) -> bool {
+        false
+    }
+
+    /// Set for values that come from outside the tape.
+    fn leaf(&self) -> Option<&Leaf> {
+        None
+    }
+}
+
+/// A value from outside the tape.
+#[derive(Clone, Debug)]
+pub enum Leaf {
+    /// Given before each run.
+    Input(String),
+    /// Kept on the device between runs and programs.
+    State(State),
+    /// Fixed when the tape was made.
+    Constant(std::sync::Arc<Vec<u32>>),
+}

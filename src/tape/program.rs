@@ -1,0 +1,439 @@
+//! A compiled tape: upload, submit, read back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::fuse::{Unit, fuse};
+use super::lower::{Lowering, Place, Slot};
+use super::op::Leaf;
+use super::plan::{Assignment, Plan, assign};
+use super::shape::{self, Shape};
+use super::tape::{BAD, Id, Tape, Var};
+use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback};
+use crate::{Error, Result};
+
+/// How a tape is compiled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// States never change while the program lives: whatever depends on them alone is computed once.
+    pub frozen: bool,
+    /// Fills every buffer with NaN first, so that tests see what a kernel leaves unwritten.
+    pub poison: bool,
+}
+
+/// Bound on the work of one submission, so that a desktop system does not reset the device: 0.2 s on 0.5 TFLOP/s.
+const SUBMISSION_FLOPS: f64 = 1e11;
+
+#[derive(Debug)]
+struct Input {
+    buffer: Buffer,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+struct Output {
+    buffer: Buffer,
+    offset: u64,
+    shape: Shape,
+}
+
+/// A compiled tape on one device. See the [module](super).
+#[derive(Debug)]
+pub struct Program {
+    gpu: Arc<Gpu>,
+    steps: Vec<Bound>,
+    /// Where a submission ends.
+    cuts: Vec<usize>,
+    costs: Vec<(&'static str, f64, f64)>,
+    inputs: HashMap<String, Input>,
+    outputs: HashMap<String, Output>,
+    plan: Plan,
+    // Kept alive for the bind groups.
+    _buffers: Vec<Buffer>,
+    _uniform: wgpu::Buffer,
+}
+
+impl Tape {
+    /// Compiles what `outputs` and the recorded updates need.
+    ///
+    /// # Errors
+    /// The first error of the recording; [`Error::OutOfMemory`] if a tensor does not fit the device; [`Error::Device`] if
+    /// a kernel cannot be made.
+    #[track_caller]
+    pub fn compile(
+        &self,
+        gpu: &Arc<Gpu>,
+        outputs: &[(&str, Var<'_>)],
+        options: Options,
+    ) -> Result<Program> {
+        self.check()?;
+        assert!(
+            outputs.iter().all(|(_, v)| v.id != BAD),
+            "a bad variable without an error"
+        );
+        let nodes = self.nodes();
+        let effects = self.effects();
+        let mut roots: Vec<Id> = outputs.iter().map(|(_, v)| v.id).collect();
+        roots.extend(effects.iter().flat_map(|e| e.inputs.iter().copied()));
+        let live = reachable(nodes.len(), &roots, |id| &nodes[id].inputs);
+        let units = fuse(&nodes, &live, &roots);
+        let live = reachable(nodes.len(), &roots, |id| {
+            units[id].as_ref().map_or(&[][..], |(_, inputs)| inputs)
+        });
+
+        let mut l = Lowering::new(gpu);
+        let mut slots: Vec<Slot> = vec![usize::MAX; nodes.len()];
+        let mut inputs: HashMap<String, (Slot, Shape)> = HashMap::new();
+        let placed = self.direct(&units, &live, &roots, outputs);
+        for (id, node) in nodes.iter().enumerate().filter(|(id, _)| live[*id]) {
+            let Some((op, sources)) = &units[id] else {
+                continue;
+            };
+            let words = shape::len(&node.shape);
+            if let Some(leaf) = op.leaf() {
+                let constant = match leaf {
+                    Leaf::Constant(_) => true,
+                    Leaf::State(_) => options.frozen,
+                    Leaf::Input(_) => false,
+                };
+                slots[id] = l.slot(words, Place::Leaf(leaf.clone()), constant);
+                if let Leaf::Input(name) = leaf {
+                    inputs.insert(name.clone(), (slots[id], node.shape.clone()));
+                }
+                continue;
+            }
+            let from: Vec<Slot> = sources.iter().map(|&s| slots[s]).collect();
+            if op.is_view() {
+                slots[id] = from[0];
+                continue;
+            }
+            slots[id] = match placed.get(&id) {
+                Some(state) => l.state(state),
+                None => l.slot(words, Place::Temporary, false),
+            };
+            let shapes = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
+            l.op(op.as_ref(), &from, shapes, slots[id], &node.shape)?;
+        }
+        for effect in effects.iter() {
+            l.begin_update(effect.op.name());
+            // A gradient that was placed straight into its state needs no copy.
+            let done = effect.op.is_store()
+                && placed
+                    .get(&effect.inputs[0])
+                    .is_some_and(|s| s.key == effect.states[0].key);
+            if !done {
+                let from: Vec<Slot> = effect.inputs.iter().map(|&i| slots[i]).collect();
+                effect.op.lower(&mut l, &effect.states, &from)?;
+            }
+        }
+        for &(_, v) in outputs {
+            let slot = slots[v.id];
+            if matches!(l.slots[slot].place, Place::Temporary) {
+                l.slots[slot].place = Place::Kept;
+            }
+        }
+        let results = outputs
+            .iter()
+            .map(|(name, v)| ((*name).to_owned(), slots[v.id], v.shape()))
+            .collect();
+        let count = live.iter().filter(|l| **l).count();
+        Program::bind(gpu, l, inputs, results, count, options)
+    }
+
+    /// Values that go nowhere but into a state are written there directly: gradients into the optimiser's buffer.
+    fn direct(
+        &self,
+        units: &[Unit],
+        live: &[bool],
+        roots: &[Id],
+        outputs: &[(&str, Var<'_>)],
+    ) -> HashMap<Id, super::tape::State> {
+        let mut uses: HashMap<Id, usize> = HashMap::new();
+        for (unit, _) in units.iter().zip(live).filter(|(_, live)| **live) {
+            for &input in unit.iter().flat_map(|(_, inputs)| inputs) {
+                *uses.entry(input).or_default() += 1;
+            }
+        }
+        for &root in roots {
+            *uses.entry(root).or_default() += 1;
+        }
+        let read: Vec<&str> = units
+            .iter()
+            .zip(live)
+            .filter(|(_, live)| **live)
+            .filter_map(
+                |(unit, _)| match unit.as_ref().and_then(|(op, _)| op.leaf()) {
+                    Some(Leaf::State(state)) => Some(&*state.key),
+                    _ => None,
+                },
+            )
+            .collect();
+        let mut placed = HashMap::new();
+        for effect in self.effects().iter().filter(|e| e.op.is_store()) {
+            let (id, state) = (effect.inputs[0], &effect.states[0]);
+            let computed = units[id]
+                .as_ref()
+                .is_some_and(|(op, _)| op.leaf().is_none() && !op.is_view());
+            let only_use = uses.get(&id) == Some(&1) && outputs.iter().all(|(_, v)| v.id != id);
+            if computed && only_use && !read.contains(&&*state.key) {
+                placed.insert(id, state.clone());
+            }
+        }
+        placed
+    }
+}
+
+/// Nodes that `roots` need.
+fn reachable<'a>(count: usize, roots: &[Id], inputs: impl Fn(Id) -> &'a [Id]) -> Vec<bool> {
+    let mut live = vec![false; count];
+    for &root in roots {
+        live[root] = true;
+    }
+    for id in (0..count).rev().collect::<Vec<_>>() {
+        if live[id] {
+            inputs(id).iter().for_each(|&i| live[i] = true);
+        }
+    }
+    live
+}
+
+impl Program {
+    fn bind(
+        gpu: &Arc<Gpu>,
+        l: Lowering<'_>,
+        inputs: HashMap<String, (Slot, Shape)>,
+        outputs: Vec<(String, Slot, Shape)>,
+        ops: usize,
+        options: Options,
+    ) -> Result<Self> {
+        let Assignment { buffer, sizes } = assign(&l.slots, &l.dispatches);
+        let mut buffers = Vec::with_capacity(sizes.len());
+        for &bytes in &sizes {
+            buffers.push(gpu.buffer(bytes)?);
+        }
+        if options.poison {
+            for b in &buffers {
+                gpu.write(
+                    b,
+                    0,
+                    bytemuck::cast_slice(&vec![f32::NAN; b.size() as usize / 4]),
+                );
+            }
+        }
+        // Where each slot's memory is, and what of it.
+        let mut memory: Vec<(Buffer, u64, u64)> = Vec::with_capacity(l.slots.len());
+        let (mut leaf_bytes, mut state_bytes) = (0, 0);
+        for (info, planned) in l.slots.iter().zip(&buffer) {
+            let bytes = (info.words as u64 * 4).max(4);
+            memory.push(match (&info.place, planned) {
+                (Place::Leaf(Leaf::State(state)), _) => {
+                    state_bytes += bytes;
+                    (state.buffer.clone(), state.offset, bytes)
+                }
+                (Place::Leaf(Leaf::Constant(bits)), _) => {
+                    leaf_bytes += bytes;
+                    (gpu.upload(bits)?, 0, bytes)
+                }
+                (Place::Leaf(Leaf::Input(_)), _) => {
+                    leaf_bytes += bytes;
+                    (gpu.buffer(bytes)?, 0, bytes)
+                }
+                (_, Some(b)) => (buffers[*b].clone(), 0, bytes),
+                // Never dispatched: an output that nothing computes cannot occur, a scratch that is not used can.
+                (_, None) => (gpu.buffer(bytes)?, 0, bytes),
+            });
+        }
+        let align = u64::from(
+            gpu.capabilities()
+                .limits
+                .min_uniform_buffer_offset_alignment,
+        );
+        let mut uniform = Vec::new();
+        let mut offsets = Vec::with_capacity(l.dispatches.len());
+        for d in &l.dispatches {
+            uniform.resize(uniform.len().next_multiple_of(align as usize), 0);
+            offsets.push(uniform.len() as u64);
+            uniform.extend(&d.params);
+        }
+        let uniform = gpu.uniform(&uniform);
+        let (mut once, mut steps, mut costs, mut cuts, mut work) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0.0);
+        for (d, &offset) in l.dispatches.iter().zip(&offsets) {
+            let pipeline = gpu.pipeline(d.kernel, d.expression.as_deref(), &d.overrides)?;
+            let storage: Vec<_> = d
+                .slots
+                .iter()
+                .map(|&s| (&memory[s].0, memory[s].1, memory[s].2))
+                .collect();
+            let bound = gpu.bind(
+                &pipeline,
+                d.kernel,
+                (&uniform, offset, d.params.len() as u64),
+                &storage,
+                d.grid,
+            );
+            if d.once {
+                once.push(bound);
+                continue;
+            }
+            steps.push(bound);
+            costs.push((d.op, d.cost.flops, d.cost.bytes));
+            work += d.cost.flops;
+            if work > SUBMISSION_FLOPS {
+                cuts.push(steps.len());
+                work = 0.0;
+            }
+        }
+        if cuts.last() != Some(&steps.len()) {
+            cuts.push(steps.len());
+        }
+        gpu.submit(&once);
+        let name = |s: usize| match (&l.slots[s].place, buffer[s]) {
+            (Place::Leaf(Leaf::Input(name)), _) => name.clone(),
+            (Place::Leaf(Leaf::State(state)), _) => state.key.to_string(),
+            (Place::Leaf(Leaf::Constant(_)), _) => "constant".into(),
+            (_, Some(b)) => format!("#{b}"),
+            (_, None) => "-".into(),
+        };
+        let plan = Plan {
+            steps: l.dispatches.iter().map(|d| Plan::step(d, name)).collect(),
+            ops,
+            buffers: sizes,
+            leaf_bytes,
+            state_bytes,
+        };
+        let inputs = inputs
+            .into_iter()
+            .map(|(name, (slot, shape))| {
+                (
+                    name,
+                    Input {
+                        buffer: memory[slot].0.clone(),
+                        shape,
+                    },
+                )
+            })
+            .collect();
+        let outputs = outputs
+            .into_iter()
+            .map(|(name, slot, shape)| {
+                (
+                    name,
+                    Output {
+                        buffer: memory[slot].0.clone(),
+                        offset: memory[slot].1,
+                        shape,
+                    },
+                )
+            })
+            .collect();
+        gpu.check()?;
+        let _buffers = memory.into_iter().map(|(b, _, _)| b).collect();
+        Ok(Self {
+            gpu: gpu.clone(),
+            steps,
+            cuts,
+            costs,
+            inputs,
+            outputs,
+            plan,
+            _buffers,
+            _uniform: uniform,
+        })
+    }
+
+    /// Sets an input for the next runs. An input that the outputs do not depend on is ignored.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is wrong.
+    pub fn set(&self, name: &str, values: &[f32]) -> Result<()> {
+        self.set_words(name, bytemuck::cast_slice(values))
+    }
+
+    /// Sets an integer input.
+    pub fn set_u32(&self, name: &str, values: &[u32]) -> Result<()> {
+        self.set_words(name, values)
+    }
+
+    fn set_words(&self, name: &str, words: &[u32]) -> Result<()> {
+        let Some(input) = self.inputs.get(name) else {
+            return Ok(());
+        };
+        if words.len() != shape::len(&input.shape) {
+            let what = format!(
+                "{} values for {name} of shape {:?}",
+                words.len(),
+                input.shape
+            );
+            return Err(Error::shape("Program::set", what));
+        }
+        self.gpu
+            .write(&input.buffer, 0, bytemuck::cast_slice(words));
+        Ok(())
+    }
+
+    /// Submits one run. Returns at once; [`Program::read`] waits.
+    ///
+    /// # Errors
+    /// What the device reported since the last call.
+    pub fn run(&self) -> Result<()> {
+        let mut first = 0;
+        for &cut in &self.cuts {
+            self.gpu.submit(&self.steps[first..cut]);
+            first = cut;
+        }
+        self.gpu.check()
+    }
+
+    /// Runs once with a timestamp around every dispatch.
+    pub fn profile(&self) -> Result<Profile> {
+        let times = self.gpu.time(&self.steps)?;
+        let rows = times
+            .into_iter()
+            .zip(&self.costs)
+            .map(|((kernel, s), (_, flops, bytes))| (kernel, s, *flops, *bytes));
+        Ok(Profile::new(rows))
+    }
+
+    fn output(&self, name: &str) -> Result<&Output> {
+        self.outputs
+            .get(name)
+            .ok_or_else(|| Error::Config(format!("the program has no output '{name}'")))
+    }
+
+    /// Shape of an output.
+    pub fn shape(&self, name: &str) -> Result<&[usize]> {
+        Ok(&self.output(name)?.shape)
+    }
+
+    /// Starts to copy an output of the last run to the host.
+    pub fn start_read(&self, name: &str) -> Result<Readback> {
+        let o = self.output(name)?;
+        self.gpu
+            .start_read(&o.buffer, o.offset, shape::len(&o.shape) as u64 * 4)
+    }
+
+    /// Reads an output of the last run, waiting for it.
+    pub fn read(&self, name: &str) -> Result<Vec<f32>> {
+        Ok(bytemuck::pod_collect_to_vec(
+            &self.start_read(name)?.wait(&self.gpu)?,
+        ))
+    }
+
+    /// Reads an integer output.
+    pub fn read_u32(&self, name: &str) -> Result<Vec<u32>> {
+        Ok(bytemuck::pod_collect_to_vec(
+            &self.start_read(name)?.wait(&self.gpu)?,
+        ))
+    }
+
+    /// What the program consists of.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+}
