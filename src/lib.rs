@@ -2,5 +2,7 @@
 #![warn(missing_docs)]
 
 mod error;
+#[cfg(feature = "report")]
+pub mod report;
 
 pub use error::{Error, Result};
