@@ -29,12 +29,19 @@ pub struct Axis {
 impl Axis {
     /// A linear axis over the range of the data.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), ..Self::default() }
+        Self {
+            label: label.into(),
+            ..Self::default()
+        }
     }
 
     /// A logarithmic axis over the range of the data.
     pub fn log(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Log, range: None }
+        Self {
+            label: label.into(),
+            scale: Scale::Log,
+            range: None,
+        }
     }
 
     /// The axis with a fixed range.
@@ -73,12 +80,21 @@ impl View {
             Scale::SymLog { linear } if !(linear.is_finite() && linear > 0.0) => Scale::Linear,
             scale => scale,
         };
-        let mut view = Self { scale, low: 0.0, high: 1.0, auto: false };
+        let mut view = Self {
+            scale,
+            low: 0.0,
+            high: 1.0,
+            auto: false,
+        };
         if let Some((a, b)) = axis.range
             && let (Some(a), Some(b)) = (view.transform(a), view.transform(b))
             && b - a > 1e-12 * a.abs().max(b.abs())
         {
-            return Self { low: a, high: b, ..view };
+            return Self {
+                low: a,
+                high: b,
+                ..view
+            };
         }
         view.auto = true;
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -91,11 +107,23 @@ impl View {
         }
         let length = high - low;
         if length <= 1e-12 * low.abs().max(high.abs()) {
-            let half = if scale == Scale::Log { 0.5 } else { (0.1 * low.abs()).max(f64::MIN_POSITIVE) };
+            let half = if scale == Scale::Log {
+                0.5
+            } else {
+                (0.1 * low.abs()).max(f64::MIN_POSITIVE)
+            };
             let half = if low == 0.0 { 0.5 } else { half };
-            return Self { low: low - half, high: high + half, ..view };
+            return Self {
+                low: low - half,
+                high: high + half,
+                ..view
+            };
         }
-        Self { low: low - pad.0 * length, high: high + pad.1 * length, ..view }
+        Self {
+            low: low - pad.0 * length,
+            high: high + pad.1 * length,
+            ..view
+        }
     }
 
     fn transform(&self, v: f64) -> Option<f64> {
@@ -112,17 +140,26 @@ impl View {
 
     /// Where `v` stands: 0 at the low end, 1 at the high end, beyond them outside.
     pub fn at(&self, v: f64) -> Option<f64> {
-        self.transform(v).map(|t| (t - self.low) / (self.high - self.low))
+        self.transform(v)
+            .map(|t| (t - self.low) / (self.high - self.low))
     }
 
     /// Like [`View::at`], with what a logarithmic axis cannot show at its low end.
     pub fn at_or_floor(&self, v: f64) -> Option<f64> {
-        if self.scale == Scale::Log && v <= 0.0 { Some(0.0) } else { self.at(v) }
+        if self.scale == Scale::Log && v <= 0.0 {
+            Some(0.0)
+        } else {
+            self.at(v)
+        }
     }
 
     /// Where bars and fills stand: 0 on a linear axis that holds it, else the low end.
     pub fn floor(&self) -> f64 {
-        if self.scale == Scale::Log { 0.0 } else { self.at(0.0).unwrap_or(0.0).clamp(0.0, 1.0) }
+        if self.scale == Scale::Log {
+            0.0
+        } else {
+            self.at(0.0).unwrap_or(0.0).clamp(0.0, 1.0)
+        }
     }
 
     /// About `count` labelled ticks.
@@ -138,24 +175,35 @@ impl View {
         let raw = (high - low) / count.max(2) as f64;
         let mut power = raw.log10().floor();
         let mut mantissa = raw / 10f64.powf(power);
-        mantissa = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| *m >= mantissa * (1.0 - 1e-9)).unwrap_or(10.0);
+        mantissa = [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .find(|m| *m >= mantissa * (1.0 - 1e-9))
+            .unwrap_or(10.0);
         if mantissa == 10.0 {
             mantissa = 1.0;
             power += 1.0;
         }
         let step = mantissa * 10f64.powf(power);
         let largest = low.abs().max(high.abs());
-        let exponent = if (1e-2..1e5).contains(&largest) { 0.0 } else { 3.0 * (largest.log10() / 3.0).floor() };
+        let exponent = if (1e-2..1e5).contains(&largest) {
+            0.0
+        } else {
+            3.0 * (largest.log10() / 3.0).floor()
+        };
         let decimals = (exponent - power).clamp(0.0, 15.0) as usize;
         let label = |v: f64| number(v / 10f64.powf(exponent), decimals);
         let divisions = if mantissa == 2.0 { 4.0 } else { 5.0 };
         let inside = |v: &f64| *v >= low - 1e-9 * (high - low) && *v <= high + 1e-9 * (high - low);
         let steps = |step: f64| {
             let first = (low / step - 1e-9).ceil();
-            (0..200).map(move |k| (first + k as f64) * step).take_while(inside)
+            (0..200)
+                .map(move |k| (first + k as f64) * step)
+                .take_while(inside)
         };
         Ticks {
-            major: steps(step).filter_map(|v| Some((self.at(v)?.clamp(0.0, 1.0), label(v)))).collect(),
+            major: steps(step)
+                .filter_map(|v| Some((self.at(v)?.clamp(0.0, 1.0), label(v))))
+                .collect(),
             minor: steps(step / divisions).filter_map(|v| self.at(v)).collect(),
             multiplier: (exponent != 0.0).then(|| format!("×10{}", superscript(exponent as i64))),
         }
@@ -167,7 +215,10 @@ impl View {
             return self.linear_ticks(10f64.powf(self.low), 10f64.powf(self.high), count);
         }
         let stride = (decades / count.max(2) as f64).ceil().max(1.0) as i64;
-        let (first, last) = ((self.low - 1e-9).ceil() as i64, (self.high + 1e-9).floor() as i64);
+        let (first, last) = (
+            (self.low - 1e-9).ceil() as i64,
+            (self.high + 1e-9).floor() as i64,
+        );
         let at = |t: f64| (t - self.low) / (self.high - self.low);
         let mut ticks = Ticks::default();
         for k in first..=last {
@@ -199,7 +250,11 @@ impl View {
     fn symlog_ticks(&self, linear: f64, count: usize) -> Ticks {
         let first = linear.log10().round() as i64;
         let reach = self.low.abs().max(self.high.abs());
-        let both = if self.low < 0.0 && self.high > 0.0 { 2.0 } else { 1.0 };
+        let both = if self.low < 0.0 && self.high > 0.0 {
+            2.0
+        } else {
+            1.0
+        };
         let stride = (both * reach / count.max(2) as f64).ceil().max(1.0) as i64;
         let mut ticks = Ticks::default();
         let mut add = |v: f64, label: Option<String>| {
@@ -232,7 +287,10 @@ pub(super) fn number(v: f64, decimals: usize) -> String {
 
 fn superscript(n: i64) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    n.to_string().chars().map(|c| c.to_digit(10).map_or('⁻', |d| DIGITS[d as usize])).collect()
+    n.to_string()
+        .chars()
+        .map(|c| c.to_digit(10).map_or('⁻', |d| DIGITS[d as usize]))
+        .collect()
 }
 
 fn power_of_ten(k: i64) -> String {

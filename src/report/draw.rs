@@ -1,9 +1,9 @@
 //! From a figure to its scene.
 
 use super::axis::{Scale, View};
+use super::cells::MISSING;
 use super::figure::{Figure, Mark, Role, Series};
 use super::frame::{self, Frame};
-use super::heatmap::MISSING;
 use super::scene::{Anchor, INK, MUTED, PAPER, Point, Scene, Shape, mix, pale};
 use super::{font, legend, ratio};
 use plotters::style::RGBColor;
@@ -35,7 +35,10 @@ pub(super) fn color(role: Role) -> RGBColor {
 
 /// The fill of a histogram or band of this role.
 pub(super) fn fill(role: Role) -> RGBColor {
-    pale(color(role), if role == Role::Reference { 0.22 } else { 0.28 })
+    pale(
+        color(role),
+        if role == Role::Reference { 0.22 } else { 0.28 },
+    )
 }
 
 /// Colours and what stands for them on a dark page.
@@ -62,9 +65,17 @@ pub(super) fn scene(figure: &Figure) -> Scene {
     let ratio = figure.ratio.as_ref().filter(|_| figure.series.len() > 1);
     let y = y_view(figure);
     let multiplier = y.ticks(6).multiplier.is_some();
-    let top = if figure.title.is_empty() { 18.0 } else { 44.0 } + if multiplier { 20.0 } else { 0.0 };
+    let top =
+        if figure.title.is_empty() { 18.0 } else { 44.0 } + if multiplier { 20.0 } else { 0.0 };
     let below = BELOW + ratio.map_or(0.0, |_| RATIO_PANEL + GAP);
-    let mut frame = Frame { left: 0.0, top, width: WIDTH, height: PANEL, x: x_view(figure), y };
+    let mut frame = Frame {
+        left: 0.0,
+        top,
+        width: WIDTH,
+        height: PANEL,
+        x: x_view(figure),
+        y,
+    };
     frame.left = frame::left_room(&frame.y_ticks()).min(0.35 * WIDTH);
     frame.width = WIDTH - frame.left - frame::RIGHT;
     let legend = legend::place(&mut frame, &figure.series);
@@ -79,27 +90,51 @@ pub(super) fn scene(figure: &Figure) -> Scene {
         draw(&mut scene, &frame, series);
     }
     if figure.series.iter().all(|s| s.points_of().next().is_none()) {
-        let middle = (frame.left + 0.5 * frame.width, frame.top + 0.5 * frame.height);
+        let middle = (
+            frame.left + 0.5 * frame.width,
+            frame.top + 0.5 * frame.height,
+        );
         scene.text(middle, "no data", frame::LABEL_TEXT, Anchor::Middle, MUTED);
     }
     legend::draw(&mut scene, &legend);
-    frame.axes(&mut scene, ratio.is_none().then_some(&figure.x.label), &figure.y.label);
+    frame.axes(
+        &mut scene,
+        ratio.is_none().then_some(&figure.x.label),
+        &figure.y.label,
+    );
     if let Some(ratio) = ratio {
-        let panel = Frame { top: frame.bottom() + GAP, height: RATIO_PANEL, ..frame };
+        let panel = Frame {
+            top: frame.bottom() + GAP,
+            height: RATIO_PANEL,
+            ..frame
+        };
         ratio::draw(&mut scene, panel, ratio, &figure.series, &figure.x.label);
     }
     scene
 }
 
 fn x_view(figure: &Figure) -> View {
-    let steps = figure.series.iter().any(|s| matches!(s.mark, Mark::Steps { .. }));
-    let lines_only = figure.series.iter().all(|s| matches!(s.mark, Mark::Line | Mark::Band));
+    let steps = figure
+        .series
+        .iter()
+        .any(|s| matches!(s.mark, Mark::Steps { .. }));
+    let lines_only = figure
+        .series
+        .iter()
+        .all(|s| matches!(s.mark, Mark::Line | Mark::Band));
     let pad = if steps || lines_only { 0.0 } else { 0.05 };
-    View::fit(&figure.x, figure.series.iter().flat_map(Series::extent), (pad, pad))
+    View::fit(
+        &figure.x,
+        figure.series.iter().flat_map(Series::extent),
+        (pad, pad),
+    )
 }
 
 fn y_view(figure: &Figure) -> View {
-    let steps = figure.series.iter().any(|s| matches!(s.mark, Mark::Steps { .. }));
+    let steps = figure
+        .series
+        .iter()
+        .any(|s| matches!(s.mark, Mark::Steps { .. }));
     let log = figure.y.scale == Scale::Log;
     let mut values: Vec<f64> = Vec::new();
     for (_, _, y, error) in figure.series.iter().flat_map(Series::points_of) {
@@ -114,10 +149,18 @@ fn y_view(figure: &Figure) -> View {
     }
     if log {
         // A stray tiny value must not squeeze all others into the top of the frame.
-        let largest = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+        let largest = values
+            .iter()
+            .copied()
+            .filter(|v| v.is_finite())
+            .fold(0.0, f64::max);
         values.retain(|v| *v >= 1e-10 * largest);
     }
-    let bottom = if steps && !log && values.iter().all(|v| *v >= 0.0) { 0.0 } else { 0.06 };
+    let bottom = if steps && !log && values.iter().all(|v| *v >= 0.0) {
+        0.0
+    } else {
+        0.06
+    };
     View::fit(&figure.y, values, (bottom, 0.08))
 }
 
@@ -133,7 +176,10 @@ pub(super) fn lines(frame: &Frame, series: &Series) -> Vec<Vec<Point>> {
             let floor = frame.bottom() - frame.y.floor() * frame.height;
             let mut open = false;
             for (k, pair) in edges.windows(2).take(series.y.len()).enumerate() {
-                let bin = frame.px(pair[0]).zip(frame.px(pair[1])).zip(frame.py(series.y[k]));
+                let bin = frame
+                    .px(pair[0])
+                    .zip(frame.px(pair[1]))
+                    .zip(frame.py(series.y[k]));
                 match bin {
                     Some(((from, to), y)) => {
                         if !open {
@@ -148,7 +194,11 @@ pub(super) fn lines(frame: &Frame, series: &Series) -> Vec<Vec<Point>> {
                     }
                 }
             }
-            let last = edges.windows(2).take(series.y.len()).last().and_then(|pair| frame.px(pair[1]));
+            let last = edges
+                .windows(2)
+                .take(series.y.len())
+                .next_back()
+                .and_then(|pair| frame.px(pair[1]));
             if let Some(x) = last.filter(|_| open) {
                 push(Some([(x, floor), (x, floor)]));
             }
@@ -168,11 +218,15 @@ pub(super) fn lines(frame: &Frame, series: &Series) -> Vec<Vec<Point>> {
 
 /// The vertical extents of a series: bars of points and bins, edges of a band; (x, upper, lower), clipped.
 pub(super) fn spans(frame: &Frame, series: &Series) -> Vec<(f64, f64, f64)> {
-    let Some(errors) = &series.error else { return Vec::new() };
+    let Some(errors) = &series.error else {
+        return Vec::new();
+    };
     let span = |(i, x, y, error): (usize, f64, f64, f64)| {
         errors.get(i).filter(|e| e.is_finite())?;
         frame.point(x, y)?;
-        let x = frame.px(x).filter(|x| (frame.left..=frame.right()).contains(x))?;
+        let x = frame
+            .px(x)
+            .filter(|x| (frame.left..=frame.right()).contains(x))?;
         let (upper, lower) = (frame.py(y + error)?, frame.py(y - error)?);
         let upper = upper.clamp(frame.top, frame.bottom());
         Some((x, upper, lower.clamp(frame.top, frame.bottom())))
@@ -192,9 +246,17 @@ fn draw(scene: &mut Scene, frame: &Frame, series: &Series) {
             upper.push((x, high));
             lower.push((x, low));
         }
-        scene.shapes.push(Shape::Area { upper, lower, color: fill(series.role) });
+        scene.shapes.push(Shape::Area {
+            upper,
+            lower,
+            color: fill(series.role),
+        });
     } else {
-        let bars = if matches!(series.mark, Mark::Steps { .. }) { 1.2 } else { 1.8 };
+        let bars = if matches!(series.mark, Mark::Steps { .. }) {
+            1.2
+        } else {
+            1.8
+        };
         for (x, high, low) in spans(frame, series) {
             scene.line(vec![(x, high), (x, low)], bars, color);
         }
@@ -215,10 +277,15 @@ fn draw(scene: &mut Scene, frame: &Frame, series: &Series) {
 }
 
 fn fill_steps(scene: &mut Scene, frame: &Frame, series: &Series) {
-    let Mark::Steps { edges } = &series.mark else { return };
+    let Mark::Steps { edges } = &series.mark else {
+        return;
+    };
     let floor = frame.bottom() - frame.y.floor() * frame.height;
     for (pair, y) in edges.windows(2).zip(&series.y) {
-        let (Some(from), Some(to), Some(y)) = (frame.px(pair[0]), frame.px(pair[1]), frame.py(*y)) else { continue };
+        let (Some(from), Some(to), Some(y)) = (frame.px(pair[0]), frame.px(pair[1]), frame.py(*y))
+        else {
+            continue;
+        };
         let (from, to) = (frame.clamp((from, y)), frame.clamp((to, floor)));
         let (high, low) = (from.1.min(to.1), from.1.max(to.1));
         if to.0 > from.0 && low > high {
@@ -240,7 +307,11 @@ pub(super) fn marker(scene: &mut Scene, (x, y): Point, role: Role, r: f64) {
         },
     };
     if corners.is_empty() {
-        scene.shapes.push(Shape::Disc { center: (x, y), radius: r, color });
+        scene.shapes.push(Shape::Disc {
+            center: (x, y),
+            radius: r,
+            color,
+        });
     } else {
         let points = corners.iter().map(|c| (x + r * c.0, y + r * c.1)).collect();
         scene.shapes.push(Shape::Polygon { points, color });

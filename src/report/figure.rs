@@ -20,7 +20,13 @@ pub struct Figure {
 impl Figure {
     /// A figure without series.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
-        Self { title: title.into(), x, y, series: Vec::new(), ratio: None }
+        Self {
+            title: title.into(),
+            x,
+            y,
+            series: Vec::new(),
+            ratio: None,
+        }
     }
 
     /// The figure with one more series.
@@ -31,7 +37,10 @@ impl Figure {
 
     /// The figure with a ratio panel named `label`.
     pub fn with_ratio(mut self, label: impl Into<String>) -> Self {
-        self.ratio = Some(Ratio { label: label.into(), range: None });
+        self.ratio = Some(Ratio {
+            label: label.into(),
+            range: None,
+        });
         self
     }
 }
@@ -90,22 +99,56 @@ pub struct Series {
 impl Series {
     /// A histogram: `y` one shorter than `edges`.
     pub fn steps(label: impl Into<String>, role: Role, edges: Vec<f64>, y: Vec<f64>) -> Self {
-        Self { label: label.into(), role, mark: Mark::Steps { edges }, x: Vec::new(), y, error: None }
+        Self {
+            label: label.into(),
+            role,
+            mark: Mark::Steps { edges },
+            x: Vec::new(),
+            y,
+            error: None,
+        }
     }
 
     /// A line through (x, y).
     pub fn line(label: impl Into<String>, role: Role, x: Vec<f64>, y: Vec<f64>) -> Self {
-        Self { label: label.into(), role, mark: Mark::Line, x, y, error: None }
+        Self {
+            label: label.into(),
+            role,
+            mark: Mark::Line,
+            x,
+            y,
+            error: None,
+        }
     }
 
     /// Markers at (x, y).
     pub fn points(label: impl Into<String>, role: Role, x: Vec<f64>, y: Vec<f64>) -> Self {
-        Self { label: label.into(), role, mark: Mark::Points, x, y, error: None }
+        Self {
+            label: label.into(),
+            role,
+            mark: Mark::Points,
+            x,
+            y,
+            error: None,
+        }
     }
 
     /// The area y ± error over x.
-    pub fn band(label: impl Into<String>, role: Role, x: Vec<f64>, y: Vec<f64>, error: Vec<f64>) -> Self {
-        Self { label: label.into(), role, mark: Mark::Band, x, y, error: Some(error) }
+    pub fn band(
+        label: impl Into<String>,
+        role: Role,
+        x: Vec<f64>,
+        y: Vec<f64>,
+        error: Vec<f64>,
+    ) -> Self {
+        Self {
+            label: label.into(),
+            role,
+            mark: Mark::Band,
+            x,
+            y,
+            error: Some(error),
+        }
     }
 
     /// The series with one standard deviation for each value.
@@ -121,7 +164,12 @@ impl Series {
                 Mark::Steps { edges } => 0.5 * (edges.get(i)? + edges.get(i + 1)?),
                 _ => *self.x.get(i)?,
             };
-            let error = self.error.as_ref().and_then(|e| e.get(i)).copied().filter(|e| e.is_finite() && *e >= 0.0);
+            let error = self
+                .error
+                .as_ref()
+                .and_then(|e| e.get(i))
+                .copied()
+                .filter(|e| e.is_finite() && *e >= 0.0);
             (x.is_finite() && y.is_finite()).then_some((i, x, y, error.unwrap_or(0.0)))
         })
     }

@@ -12,12 +12,16 @@ fn face() -> Option<FontRef<'static>> {
 }
 
 fn scale(face: &FontRef, size: f64) -> PxScale {
-    PxScale::from((size * f64::from(face.height_unscaled() / face.units_per_em().unwrap_or(2048.0))) as f32)
+    PxScale::from(
+        (size * f64::from(face.height_unscaled() / face.units_per_em().unwrap_or(2048.0))) as f32,
+    )
 }
 
 /// Length of `text` at `size` pixels an em.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    let Some(face) = face() else { return 0.6 * size * text.chars().count() as f64 };
+    let Some(face) = face() else {
+        return 0.6 * size * text.chars().count() as f64;
+    };
     let scaled = face.as_scaled(scale(&face, size));
     let mut previous = None;
     let mut length = 0.0;
@@ -38,10 +42,16 @@ pub(super) fn rasterize(text: &str, size: f64, mut paint: impl FnMut(i32, i32, f
     for id in text.chars().map(|c| face.glyph_id(c)) {
         pen += previous.map_or(0.0, |p| scaled.kern(p, id));
         previous = Some(id);
-        if let Some(outline) = face.outline_glyph(id.with_scale_and_position(scale, point(pen, 0.0))) {
+        if let Some(outline) =
+            face.outline_glyph(id.with_scale_and_position(scale, point(pen, 0.0)))
+        {
             let origin = outline.px_bounds().min;
             outline.draw(|x, y, share| {
-                paint(origin.x as i32 + x as i32, origin.y as i32 + y as i32, f64::from(share));
+                paint(
+                    origin.x as i32 + x as i32,
+                    origin.y as i32 + y as i32,
+                    f64::from(share),
+                );
             });
         }
         pen += scaled.h_advance(id);

@@ -31,12 +31,16 @@ impl Frame {
     }
 
     pub fn px(&self, x: f64) -> Option<f64> {
-        self.x.at(x).map(|t| self.left + t.clamp(-50.0, 50.0) * self.width)
+        self.x
+            .at(x)
+            .map(|t| self.left + t.clamp(-50.0, 50.0) * self.width)
     }
 
     /// What a logarithmic axis cannot show stands at its low end.
     pub fn py(&self, y: f64) -> Option<f64> {
-        self.y.at_or_floor(y).map(|t| self.bottom() - t.clamp(-50.0, 50.0) * self.height)
+        self.y
+            .at_or_floor(y)
+            .map(|t| self.bottom() - t.clamp(-50.0, 50.0) * self.height)
     }
 
     /// The place of (x, y); none where an axis cannot show it.
@@ -46,18 +50,24 @@ impl Frame {
     }
 
     pub fn inside(&self, (x, y): Point) -> bool {
-        (self.left - 0.5..=self.right() + 0.5).contains(&x) && (self.top - 0.5..=self.bottom() + 0.5).contains(&y)
+        (self.left - 0.5..=self.right() + 0.5).contains(&x)
+            && (self.top - 0.5..=self.bottom() + 0.5).contains(&y)
     }
 
     pub fn clamp(&self, (x, y): Point) -> Point {
-        (x.clamp(self.left, self.right()), y.clamp(self.top, self.bottom()))
+        (
+            x.clamp(self.left, self.right()),
+            y.clamp(self.top, self.bottom()),
+        )
     }
 
     /// The parts of a line that lie inside.
     pub fn clip(&self, line: &[Point]) -> Vec<Vec<Point>> {
         let mut parts: Vec<Vec<Point>> = Vec::new();
         for pair in line.windows(2) {
-            let Some((a, b)) = self.clip_segment(pair[0], pair[1]) else { continue };
+            let Some((a, b)) = self.clip_segment(pair[0], pair[1]) else {
+                continue;
+            };
             match parts.last_mut() {
                 Some(part) if part.last() == Some(&a) => part.push(b),
                 _ => parts.push(vec![a, b]),
@@ -94,31 +104,52 @@ impl Frame {
         (from <= to).then(|| (at(from), at(to)))
     }
 
-    /// About one label in 90 pixels across, one in 55 up.
+    /// About one label in 75 pixels across, one in 55 up, but never too few to read a value.
     pub fn x_ticks(&self) -> Ticks {
-        self.x.ticks((self.width / 90.0) as usize)
+        self.x.ticks((self.width / 75.0) as usize)
     }
 
     pub fn y_ticks(&self) -> Ticks {
-        self.y.ticks((self.height / 55.0) as usize)
+        self.y.ticks(((self.height / 55.0) as usize).max(4))
     }
 
     /// The frame with ticks on its four sides; labels below only if `x_label` is given.
     pub fn axes(&self, scene: &mut Scene, x_label: Option<&str>, y_label: &str) {
         let (x, y) = (self.x_ticks(), self.y_ticks());
-        let lengths = x.minor.iter().map(|t| (*t, 4.0)).chain(x.major.iter().map(|(t, _)| (*t, 8.0)));
+        let lengths = x
+            .minor
+            .iter()
+            .map(|t| (*t, 4.0))
+            .chain(x.major.iter().map(|(t, _)| (*t, 8.0)));
         for (t, length) in lengths {
             let at = self.left + t * self.width;
-            scene.line(vec![(at, self.bottom()), (at, self.bottom() - length)], 1.2, INK);
+            scene.line(
+                vec![(at, self.bottom()), (at, self.bottom() - length)],
+                1.2,
+                INK,
+            );
             scene.line(vec![(at, self.top), (at, self.top + length)], 1.2, INK);
         }
-        let lengths = y.minor.iter().map(|t| (*t, 4.0)).chain(y.major.iter().map(|(t, _)| (*t, 8.0)));
+        let lengths = y
+            .minor
+            .iter()
+            .map(|t| (*t, 4.0))
+            .chain(y.major.iter().map(|(t, _)| (*t, 8.0)));
         for (t, length) in lengths {
             let at = self.bottom() - t * self.height;
             scene.line(vec![(self.left, at), (self.left + length, at)], 1.2, INK);
-            scene.line(vec![(self.right(), at), (self.right() - length, at)], 1.2, INK);
+            scene.line(
+                vec![(self.right(), at), (self.right() - length, at)],
+                1.2,
+                INK,
+            );
         }
-        scene.outline((self.left, self.top), (self.right(), self.bottom()), 1.5, INK);
+        scene.outline(
+            (self.left, self.top),
+            (self.right(), self.bottom()),
+            1.5,
+            INK,
+        );
         self.y_labels(scene, &y, y_label);
         if let Some(label) = x_label {
             self.x_labels(scene, &x, label);
@@ -130,9 +161,18 @@ impl Frame {
         let mut major: Vec<_> = ticks.major.iter().collect();
         major.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (t, text) in major {
-            let (at, half) = (self.left + t * self.width, 0.5 * font::width(text, TICK_TEXT));
+            let (at, half) = (
+                self.left + t * self.width,
+                0.5 * font::width(text, TICK_TEXT),
+            );
             if at - half > free {
-                scene.text((at, self.bottom() + 21.0), text, TICK_TEXT, Anchor::Middle, INK);
+                scene.text(
+                    (at, self.bottom() + 21.0),
+                    text,
+                    TICK_TEXT,
+                    Anchor::Middle,
+                    INK,
+                );
                 free = at + half + 6.0;
             }
         }
@@ -153,12 +193,24 @@ impl Frame {
         for (t, text) in major {
             let at = self.bottom() - t * self.height;
             if at + 0.5 * TICK_TEXT < free {
-                scene.text((self.left - 7.0, at + 0.36 * TICK_TEXT), text, TICK_TEXT, Anchor::End, INK);
+                scene.text(
+                    (self.left - 7.0, at + 0.36 * TICK_TEXT),
+                    text,
+                    TICK_TEXT,
+                    Anchor::End,
+                    INK,
+                );
                 free = at - 0.5 * TICK_TEXT;
             }
         }
         if let Some(multiplier) = &ticks.multiplier {
-            scene.text((self.left, self.top - 7.0), multiplier, TICK_TEXT, Anchor::Start, INK);
+            scene.text(
+                (self.left, self.top - 7.0),
+                multiplier,
+                TICK_TEXT,
+                Anchor::Start,
+                INK,
+            );
         }
         let (label, size) = font::fit(label, LABEL_TEXT, self.height + 6.0);
         scene.turned_text((LABEL_TEXT + 4.0, self.top), &label, size, Anchor::End, INK);
@@ -167,6 +219,10 @@ impl Frame {
 
 /// Room at the left for the labels of `ticks` and a turned label.
 pub(super) fn left_room(ticks: &Ticks) -> f64 {
-    let widest = ticks.major.iter().map(|(_, text)| font::width(text, TICK_TEXT)).fold(0.0, f64::max);
-    (widest + 42.0).max(76.0)
+    let widest = ticks
+        .major
+        .iter()
+        .map(|(_, text)| font::width(text, TICK_TEXT))
+        .fold(0.0, f64::max);
+    (widest + 42.0).max(80.0)
 }

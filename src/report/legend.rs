@@ -52,8 +52,15 @@ pub(super) fn place(frame: &mut Frame, series: &[Series]) -> Legend {
             bar: s.error.is_some(),
         })
         .collect();
-    let widest = entries.iter().map(|e| font::width(&e.label, TEXT)).fold(0.0, f64::max);
-    let mut legend = Legend { at: (0.0, 0.0), width: SAMPLE + 10.0 + widest, entries };
+    let widest = entries
+        .iter()
+        .map(|e| font::width(&e.label, TEXT))
+        .fold(0.0, f64::max);
+    let mut legend = Legend {
+        at: (0.0, 0.0),
+        width: SAMPLE + 10.0 + widest,
+        entries,
+    };
     if legend.entries.is_empty() {
         return legend;
     }
@@ -79,14 +86,25 @@ impl Legend {
         let right = frame.right() - MARGIN - self.width;
         let (top, bottom) = (frame.top + MARGIN, frame.bottom() - MARGIN - self.height());
         let middle = 0.5 * (left + right);
-        let places = [(right, top), (left, top), (middle, top), (right, bottom), (left, bottom), (middle, bottom)];
+        let places = [
+            (right, top),
+            (left, top),
+            (middle, top),
+            (right, bottom),
+            (left, bottom),
+            (middle, bottom),
+        ];
         let covered = |(x, y): Point| {
             let near = |p: &&Point| {
-                (x - 8.0..=x + self.width + 8.0).contains(&p.0) && (y - 8.0..=y + self.height() + 8.0).contains(&p.1)
+                (x - 8.0..=x + self.width + 8.0).contains(&p.0)
+                    && (y - 8.0..=y + self.height() + 8.0).contains(&p.1)
             };
             marks.iter().filter(near).count()
         };
-        let best = places.into_iter().map(|p| (covered(p), p)).min_by_key(|(count, _)| *count);
+        let best = places
+            .into_iter()
+            .map(|p| (covered(p), p))
+            .min_by_key(|(count, _)| *count);
         let (count, at) = best.unwrap_or((0, places[0]));
         self.at = at;
         count
@@ -95,17 +113,27 @@ impl Legend {
 
 /// Points no more than a few pixels apart on all that is drawn of a series.
 fn footprint(frame: &Frame, series: &Series) -> Vec<Point> {
-    let mut marks: Vec<Point> = series.points_of().filter_map(|p| frame.point(p.1, p.2)).collect();
+    let mut marks: Vec<Point> = series
+        .points_of()
+        .filter_map(|p| frame.point(p.1, p.2))
+        .collect();
     let mut along = |a: Point, b: Point| {
-        let count = ((b.0 - a.0).hypot(b.1 - a.1) / 6.0).ceil().clamp(1.0, 400.0) as usize;
+        let count = ((b.0 - a.0).hypot(b.1 - a.1) / 6.0)
+            .ceil()
+            .clamp(1.0, 400.0) as usize;
         let share = |k: usize| k as f64 / count as f64;
-        marks.extend((0..=count).map(|k| (a.0 + share(k) * (b.0 - a.0), a.1 + share(k) * (b.1 - a.1))));
+        marks.extend(
+            (0..=count).map(|k| (a.0 + share(k) * (b.0 - a.0), a.1 + share(k) * (b.1 - a.1))),
+        );
     };
     for (x, high, low) in draw::spans(frame, series) {
         along((x, high), (x, low));
     }
     let filled = matches!(series.mark, Mark::Steps { .. }) && series.role == Role::Reference;
-    for pair in draw::lines(frame, series).iter().flat_map(|line| line.windows(2)) {
+    for pair in draw::lines(frame, series)
+        .iter()
+        .flat_map(|line| line.windows(2))
+    {
         along(pair[0], pair[1]);
         if filled {
             along(pair[0], (pair[0].0, frame.bottom()));
@@ -122,7 +150,11 @@ pub(super) fn draw(scene: &mut Scene, legend: &Legend) {
         match entry.kind {
             Kind::Filled | Kind::Band => {
                 let (from, to) = ((left, middle - 7.0), (right, middle + 7.0));
-                scene.shapes.push(Shape::Rect { from, to, color: draw::fill(entry.role) });
+                scene.shapes.push(Shape::Rect {
+                    from,
+                    to,
+                    color: draw::fill(entry.role),
+                });
                 if entry.kind == Kind::Filled {
                     scene.outline(from, to, 1.8, color);
                 }
@@ -130,11 +162,21 @@ pub(super) fn draw(scene: &mut Scene, legend: &Legend) {
             Kind::Line => scene.line(vec![(left, middle), (right, middle)], 2.4, color),
             Kind::Points => {
                 if entry.bar {
-                    scene.line(vec![(center, middle - 10.0), (center, middle + 10.0)], 1.8, color);
+                    scene.line(
+                        vec![(center, middle - 10.0), (center, middle + 10.0)],
+                        1.8,
+                        color,
+                    );
                 }
                 draw::marker(scene, (center, middle), entry.role, 4.6);
             }
         }
-        scene.text((right + 10.0, middle + 0.36 * TEXT), &entry.label, TEXT, Anchor::Start, INK);
+        scene.text(
+            (right + 10.0, middle + 0.36 * TEXT),
+            &entry.label,
+            TEXT,
+            Anchor::Start,
+            INK,
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 mod axis;
 mod bitmap;
+mod cells;
 mod draw;
 mod figure;
 mod font;

@@ -60,7 +60,11 @@ impl Page {
         if !self.meta.is_empty() {
             html += "<dl>\n";
             for (name, value) in &self.meta {
-                html += &format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+                html += &format!(
+                    "<div><dt>{}</dt><dd>{}</dd></div>\n",
+                    escape(name),
+                    escape(value)
+                );
             }
             html += "</dl>\n";
         }
@@ -75,7 +79,9 @@ impl Page {
     /// Writes the page beside `path`, then renames it.
     pub fn write(&self, path: &Path) -> Result<()> {
         let html = self.html()?;
-        output::replace(path, |temporary| std::fs::write(temporary, html).map_err(|e| Error::io(path, e)))
+        output::replace(path, |temporary| {
+            std::fs::write(temporary, html).map_err(|e| Error::io(path, e))
+        })
     }
 }
 
@@ -94,7 +100,11 @@ impl Section {
         if !self.plots.is_empty() {
             *html += "<div class=\"plots\">\n";
             for plot in &self.plots {
-                let class = if plot.is_wide() { " class=\"wide\"" } else { "" };
+                let class = if plot.is_wide() {
+                    " class=\"wide\""
+                } else {
+                    ""
+                };
                 *html += &format!("<figure{class}>\n{}</figure>\n", plot.svg()?);
             }
             *html += "</div>\n";
@@ -106,14 +116,21 @@ impl Section {
 
 impl Table {
     fn append_to(&self, html: &mut String) {
-        let count = self.rows.iter().map(Vec::len).fold(self.columns.len(), usize::max);
+        let count = self
+            .rows
+            .iter()
+            .map(Vec::len)
+            .fold(self.columns.len(), usize::max);
         let numeric: Vec<bool> = (0..count).map(|k| self.is_numeric(k)).collect();
         let cell = |kind: &str, k: usize, text: &str| {
             let class = if numeric[k] { " class=\"number\"" } else { "" };
             format!("<{kind}{class}>{}</{kind}>", escape(text))
         };
         let row = |kind: &str, cells: &[String]| {
-            let cells = cells.iter().enumerate().map(|(k, text)| cell(kind, k, text));
+            let cells = cells
+                .iter()
+                .enumerate()
+                .map(|(k, text)| cell(kind, k, text));
             format!("<tr>{}</tr>\n", cells.collect::<String>())
         };
         *html += "<div class=\"table\"><table>\n";
@@ -129,10 +146,18 @@ impl Table {
 
     /// Whether every cell of column `k` begins like a number or stands for one that is missing.
     fn is_numeric(&self, k: usize) -> bool {
-        let mut cells = self.rows.iter().filter_map(|r| r.get(k)).map(|c| c.trim()).filter(|c| !c.is_empty()).peekable();
+        let mut cells = self
+            .rows
+            .iter()
+            .filter_map(|r| r.get(k))
+            .map(|c| c.trim())
+            .filter(|c| !c.is_empty())
+            .peekable();
         let number = |cell: &str| {
-            let digits = cell.trim_start_matches(['-', '−', '+', '±', '<', '>', '≤', '≥', '≈', ' ', '.']);
-            digits.starts_with(|c: char| c.is_ascii_digit()) || matches!(cell, "–" | "—" | "-" | "NaN" | "null" | "∞")
+            let digits =
+                cell.trim_start_matches(['-', '−', '+', '±', '<', '>', '≤', '≥', '≈', ' ', '.']);
+            digits.starts_with(|c: char| c.is_ascii_digit())
+                || matches!(cell, "–" | "—" | "-" | "NaN" | "null" | "∞")
         };
         cells.peek().is_some() && cells.all(number)
     }
@@ -161,7 +186,9 @@ fn dark_plots() -> String {
     let mut css = String::from("@media screen and (prefers-color-scheme: dark) {\n");
     for (light, dark) in draw::dark_colors() {
         let (light, dark) = (hex(light), hex(dark));
-        css += &format!("svg [fill=\"{light}\"] {{ fill: {dark} }} svg [stroke=\"{light}\"] {{ stroke: {dark} }}\n");
+        css += &format!(
+            "svg [fill=\"{light}\"] {{ fill: {dark} }} svg [stroke=\"{light}\"] {{ stroke: {dark} }}\n"
+        );
     }
     css + "}\n"
 }

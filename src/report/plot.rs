@@ -1,6 +1,6 @@
 //! One plot: description in, PNG or SVG out.
 
-use super::{Figure, Heatmap, bitmap, draw, heatmap, output, scene, svg};
+use super::{Figure, Heatmap, bitmap, cells, draw, output, scene, svg};
 use crate::Result;
 use std::path::Path;
 
@@ -53,11 +53,11 @@ impl Plot {
         match self {
             Self::Figure(figure) => draw::scene(figure),
             Self::Heatmap(heatmap) => {
-                let mut scene = heatmap::scene("", std::slice::from_ref(heatmap));
+                let mut scene = cells::scene("", std::slice::from_ref(heatmap));
                 scene.title.clone_from(&heatmap.title);
                 scene
             }
-            Self::Heatmaps { title, panels } => heatmap::scene(title, panels),
+            Self::Heatmaps { title, panels } => cells::scene(title, panels),
         }
     }
 }

@@ -37,10 +37,7 @@ pub(super) enum Shape {
         color: RGBColor,
     },
     /// Convex.
-    Polygon {
-        points: Vec<Point>,
-        color: RGBColor,
-    },
+    Polygon { points: Vec<Point>, color: RGBColor },
     Disc {
         center: Point,
         radius: f64,
@@ -68,14 +65,23 @@ pub(super) struct Scene {
 
 impl Scene {
     pub fn new(width: f64, height: f64, title: &str) -> Self {
-        let mut scene = Self { width, height, title: title.to_owned(), shapes: Vec::new() };
+        let mut scene = Self {
+            width,
+            height,
+            title: title.to_owned(),
+            shapes: Vec::new(),
+        };
         scene.rect((0.0, 0.0), (width, height), PAPER);
         scene
     }
 
     pub fn line(&mut self, points: Vec<Point>, width: f64, color: RGBColor) {
         if points.len() > 1 {
-            self.shapes.push(Shape::Line { points, width, color });
+            self.shapes.push(Shape::Line {
+                points,
+                width,
+                color,
+            });
         }
     }
 
@@ -84,22 +90,51 @@ impl Scene {
     }
 
     pub fn outline(&mut self, from: Point, to: Point, width: f64, color: RGBColor) {
-        self.line(vec![from, (to.0, from.1), to, (from.0, to.1), from], width, color);
+        self.line(
+            vec![from, (to.0, from.1), to, (from.0, to.1), from],
+            width,
+            color,
+        );
     }
 
     pub fn text(&mut self, at: Point, text: &str, size: f64, anchor: Anchor, color: RGBColor) {
         self.push_text(at, text, size, anchor, false, color);
     }
 
-    pub fn turned_text(&mut self, at: Point, text: &str, size: f64, anchor: Anchor, color: RGBColor) {
+    pub fn turned_text(
+        &mut self,
+        at: Point,
+        text: &str,
+        size: f64,
+        anchor: Anchor,
+        color: RGBColor,
+    ) {
         self.push_text(at, text, size, anchor, true, color);
     }
 
-    fn push_text(&mut self, at: Point, text: &str, size: f64, anchor: Anchor, turned: bool, color: RGBColor) {
+    fn push_text(
+        &mut self,
+        at: Point,
+        text: &str,
+        size: f64,
+        anchor: Anchor,
+        turned: bool,
+        color: RGBColor,
+    ) {
         if !text.is_empty() {
             // A control character has no glyph, and some are not allowed in XML.
-            let text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.shapes.push(Shape::Text { at, text, size, anchor, turned, color });
+            let text = text
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect();
+            self.shapes.push(Shape::Text {
+                at,
+                text,
+                size,
+                anchor,
+                turned,
+                color,
+            });
         }
     }
 }
@@ -111,6 +146,8 @@ pub(super) fn pale(color: RGBColor, strength: f64) -> RGBColor {
 
 /// From `a` at 0 to `b` at 1.
 pub(super) fn mix(a: RGBColor, b: RGBColor, t: f64) -> RGBColor {
-    let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * t.clamp(0.0, 1.0)).round() as u8;
+    let channel = |a: u8, b: u8| {
+        (f64::from(a) + (f64::from(b) - f64::from(a)) * t.clamp(0.0, 1.0)).round() as u8
+    };
     RGBColor(channel(a.0, b.0), channel(a.1, b.1), channel(a.2, b.2))
 }

@@ -18,9 +18,12 @@ pub(super) fn write(scene: &Scene) -> Result<String> {
     let mut buffer = String::new();
     let mut backend = SVGBackend::with_string(&mut buffer, size);
     for shape in &scene.shapes {
-        draw(&mut backend, shape).map_err(|e| Error::Config(format!("SVG of \"{}\": {e}", scene.title)))?;
+        draw(&mut backend, shape)
+            .map_err(|e| Error::Config(format!("SVG of \"{}\": {e}", scene.title)))?;
     }
-    backend.present().map_err(|e| Error::Config(format!("SVG of \"{}\": {e}", scene.title)))?;
+    backend
+        .present()
+        .map_err(|e| Error::Config(format!("SVG of \"{}\": {e}", scene.title)))?;
     drop(backend);
     Ok(finish(scene, size, &buffer))
 }
@@ -61,17 +64,39 @@ fn stroke(color: RGBColor, width: f64) -> ShapeStyle {
 /// The backend's error as text: its type has no name outside it.
 fn draw(backend: &mut SVGBackend, shape: &Shape) -> std::result::Result<(), String> {
     let done = match shape {
-        Shape::Line { points, width, color } => backend.draw_path(points.iter().map(point), &stroke(*color, *width)),
-        Shape::Rect { from, to, color } => backend.draw_rect(point(from), point(to), &color.filled(), true),
-        Shape::Area { upper, lower, color } if upper.len() > 1 => {
-            backend.fill_polygon(upper.iter().chain(lower.iter().rev()).map(point), &color.filled())
+        Shape::Line {
+            points,
+            width,
+            color,
+        } => backend.draw_path(points.iter().map(point), &stroke(*color, *width)),
+        Shape::Rect { from, to, color } => {
+            backend.draw_rect(point(from), point(to), &color.filled(), true)
         }
+        Shape::Area {
+            upper,
+            lower,
+            color,
+        } if upper.len() > 1 => backend.fill_polygon(
+            upper.iter().chain(lower.iter().rev()).map(point),
+            &color.filled(),
+        ),
         Shape::Area { .. } => Ok(()),
-        Shape::Polygon { points, color } => backend.fill_polygon(points.iter().map(point), &color.filled()),
-        Shape::Disc { center, radius, color } => {
-            backend.draw_circle(point(center), units(*radius) as u32, &color.filled(), true)
+        Shape::Polygon { points, color } => {
+            backend.fill_polygon(points.iter().map(point), &color.filled())
         }
-        Shape::Text { at, text, size, anchor, turned, color } => {
+        Shape::Disc {
+            center,
+            radius,
+            color,
+        } => backend.draw_circle(point(center), units(*radius) as u32, &color.filled(), true),
+        Shape::Text {
+            at,
+            text,
+            size,
+            anchor,
+            turned,
+            color,
+        } => {
             let side = match anchor {
                 Anchor::Start => HPos::Left,
                 Anchor::Middle => HPos::Center,
@@ -81,7 +106,9 @@ fn draw(backend: &mut SVGBackend, shape: &Shape) -> std::result::Result<(), Stri
             if *turned {
                 font = font.transform(FontTransform::Rotate270);
             }
-            let style = TextStyle::from(font).color(color).pos(Pos::new(side, VPos::Bottom));
+            let style = TextStyle::from(font)
+                .color(color)
+                .pos(Pos::new(side, VPos::Bottom));
             backend.draw_text(text, &style, point(at))
         }
     };
