@@ -5,5 +5,7 @@ mod error;
 pub mod gpu;
 pub mod ops;
 pub mod tape;
+#[cfg(feature = "report")]
+pub mod report;
 
 pub use error::{Error, Result};
