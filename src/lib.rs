@@ -4,8 +4,8 @@
 mod error;
 pub mod gpu;
 pub mod ops;
-pub mod tape;
 #[cfg(feature = "report")]
 pub mod report;
+pub mod tape;
 
 pub use error::{Error, Result};
