@@ -1,10 +1,12 @@
 //! Showers in files and in host memory.
 //!
 //! A shower file is HDF5: `layers` `[N,Z,X,Y]` and `energy` `[N,1]` at the root or together in one group, with optional
-//! labels `position` `[N,2]` and `conditions` `[N,C]`. [`ShowerFile`] reads it, [`ShowerSet`]
+//! labels `position` `[N,2]` and `conditions` `[N,C]`. [`ShowerFile`] reads it, [`ShowerWriter`] writes it, [`ShowerSet`]
 //! joins several of them. A file is checked
 //! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
 
+#[cfg(feature = "hdf5")]
+mod columns;
 #[cfg(feature = "hdf5")]
 mod file;
 #[cfg(feature = "hdf5")]
@@ -14,9 +16,13 @@ mod layout;
 #[cfg(feature = "hdf5")]
 mod set;
 mod showers;
+#[cfg(feature = "hdf5")]
+mod write;
 
 #[cfg(feature = "hdf5")]
 pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]
 pub use set::ShowerSet;
 pub use showers::{ShowerInfo, Showers};
+#[cfg(feature = "hdf5")]
+pub use write::{Labels, ShowerWriter};

@@ -3,6 +3,7 @@
 
 mod complaints;
 mod layouts;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
