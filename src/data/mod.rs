@@ -2,9 +2,11 @@
 //!
 //! A shower file is HDF5: `layers` `[N,Z,X,Y]` and `energy` `[N,1]` at the root or together in one group, with optional
 //! labels `position` `[N,2]` and `conditions` `[N,C]`. [`ShowerFile`] reads it, [`ShowerWriter`] writes it, [`ShowerSet`]
-//! joins several of them. A file is checked
+//! joins several of them, and [`Batches`] shuffles them into training batches on a thread of its own. A file is checked
 //! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
 
+#[cfg(all(feature = "hdf5", feature = "train"))]
+mod batches;
 #[cfg(feature = "hdf5")]
 mod columns;
 #[cfg(feature = "hdf5")]
@@ -16,9 +18,13 @@ mod layout;
 #[cfg(feature = "hdf5")]
 mod set;
 mod showers;
+#[cfg(all(feature = "hdf5", feature = "train"))]
+mod stream;
 #[cfg(feature = "hdf5")]
 mod write;
 
+#[cfg(all(feature = "hdf5", feature = "train"))]
+pub use batches::Batches;
 #[cfg(feature = "hdf5")]
 pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]
