@@ -2,5 +2,7 @@
 #![warn(missing_docs)]
 
 mod error;
+pub mod metrics;
+pub mod observables;
 
 pub use error::{Error, Result};
