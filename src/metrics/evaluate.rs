@@ -119,7 +119,7 @@ fn compare(
     Evaluation {
         threshold,
         unit: reference.info.unit.clone(),
-        shower_start: shower_start.name(),
+        shower_start_definition: shower_start.name(),
         observables,
         profiles,
         correlation: correlation(&reference, &generated),

@@ -17,7 +17,7 @@ pub struct Evaluation {
     /// Unit of the cell energies.
     pub unit: String,
     /// Definition of the shower start, `fraction` or `calice`.
-    pub shower_start: &'static str,
+    pub shower_start_definition: &'static str,
     /// Every observable in the order of the report, an object by name.
     #[serde(serialize_with = "by_name")]
     pub observables: Vec<Comparison>,

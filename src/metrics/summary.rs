@@ -119,10 +119,11 @@ impl Evaluation {
     }
 }
 
-/// Four significant digits, without an exponent where that is short.
+/// Four significant digits, without an exponent where that is short; a dash for 0 / 0.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => return "0".into(),
+        v if !v.is_finite() => return "-".into(),
         v if !(1e-4..1e7).contains(&v) => return format!("{value:.3e}"),
         v => 3 - v.log10().floor() as i32,
     };
