@@ -1,7 +1,7 @@
 //! Reads two samples and compares them.
 
 use super::{
-    Comparison, Evaluation, Histogram, Moments, SampleSummary, channel_sums, correlation,
+    Comparison, Evaluation, Histogram, Moments, Profile, SampleSummary, channel_sums, correlation,
     jensen_shannon, kolmogorov_smirnov, linearity, profiles, wasserstein1,
 };
 use crate::observables::{
@@ -72,11 +72,10 @@ pub fn evaluate(
 
 /// Whether the samples can be compared at all.
 fn agree(reference: &SampleInfo, generated: &SampleInfo) -> Result<()> {
-    if reference.shape == generated.shape && reference.unit == generated.unit {
+    if reference.geometry == generated.geometry && reference.unit == generated.unit {
         return Ok(());
     }
-    let describe =
-        |info: &SampleInfo| format!("showers of shape {:?} in {}", info.shape, info.unit);
+    let describe = |info: &SampleInfo| format!("showers of {} in {}", info.geometry, info.unit);
     let what = format!(
         "{}, but the reference {} has {}",
         describe(generated),
@@ -86,7 +85,7 @@ fn agree(reference: &SampleInfo, generated: &SampleInfo) -> Result<()> {
     Err(Error::format(&generated.file, what))
 }
 
-/// Compares what was kept of two samples of one shape and unit.
+/// Compares what was kept of two samples of one geometry and unit.
 fn compare(
     mut reference: Observables,
     mut generated: Observables,
@@ -97,7 +96,7 @@ fn compare(
         .columns
         .iter()
         .zip(&generated.columns)
-        .map(|(a, b)| column(a.name, &a.values, &b.values))
+        .map(|(a, b)| column(&a.name, &a.values, &b.values))
         .collect();
     observables.insert(2, cell_energy(&mut reference, &mut generated));
     let profiles = profiles(&reference, &generated);
@@ -107,14 +106,14 @@ fn compare(
             .find(|o| o.name == name)
             .and_then(|o| o.jsd)
     };
-    let divergences = [
+    let mut divergences = vec![
         jsd("visible_energy"),
         jsd("n_hits"),
         jsd("cell_energy"),
         jsd("cog_z"),
         profiles.longitudinal.jsd(),
-        profiles.radial.jsd(),
     ];
+    divergences.extend(profiles.radial.as_ref().map(Profile::jsd));
     let fidelity_score: Option<f64> = divergences.iter().map(|jsd| Some((*jsd)?.sqrt())).sum();
     Evaluation {
         threshold,
@@ -133,7 +132,7 @@ fn compare(
     }
 }
 
-fn column(name: &'static str, reference: &[f64], generated: &[f64]) -> Comparison {
+fn column(name: &str, reference: &[f64], generated: &[f64]) -> Comparison {
     let moments = (Moments::of(reference), Moments::of(generated));
     let (a, b) = (
         Sorted::new(reference.to_vec()),
@@ -156,7 +155,7 @@ fn cell_energy(reference: &mut Observables, generated: &mut Observables) -> Comp
 }
 
 fn distances(
-    name: &'static str,
+    name: &str,
     (reference, generated): (Moments, Moments),
     a: &Sorted,
     b: &Sorted,
@@ -167,7 +166,7 @@ fn distances(
         .as_ref()
         .and_then(|h| jensen_shannon(&counts(&h.reference), &counts(&h.generated)));
     Comparison {
-        name,
+        name: name.into(),
         reference,
         generated,
         jsd,
@@ -181,7 +180,7 @@ fn summary(sample: Observables) -> SampleSummary {
     SampleSummary {
         mean_shower: sample.mean_shower(),
         events: sample.events(),
-        shape: sample.info.shape,
+        geometry: sample.info.geometry,
         file: sample.info.file,
     }
 }

@@ -26,40 +26,45 @@ impl Profile {
 pub struct Profiles {
     /// Mean energy per layer.
     pub longitudinal: Profile,
-    /// Mean energy per ring of one cell about the axis, summed over the layers.
-    pub radial: Profile,
+    /// Mean energy per ring of one cell about the axis, summed over the layers; of showers on a grid alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radial: Option<Profile>,
     /// Mean number of hits per layer.
     pub occupancy: Profile,
 }
 
-/// The profiles of two samples of one shape.
+/// The profiles of two samples of one geometry.
 pub fn profiles(reference: &Observables, generated: &Observables) -> Profiles {
-    let of = |profile: fn(&Observables) -> Vec<f64>| Profile {
-        reference: profile(reference),
-        generated: profile(generated),
-    };
-    Profiles {
-        longitudinal: of(|sample| {
-            let [_, nx, ny] = sample.info.shape;
-            let layers = sample.summed.chunks_exact((nx * ny).max(1));
-            layers
-                .map(|layer| layer.iter().sum::<f64>() / sample.events() as f64)
-                .collect()
-        }),
-        radial: of(|sample| {
-            let sums = radial(&sample.summed, sample.info.shape);
-            sums.into_iter()
+    let of = |sums: &dyn Fn(&Observables) -> Vec<f64>| {
+        let [reference, generated] = [reference, generated].map(|sample| {
+            sums(sample)
+                .iter()
                 .map(|sum| sum / sample.events() as f64)
                 .collect()
-        }),
-        occupancy: of(|sample| {
-            sample
-                .summed_hits
-                .iter()
-                .map(|n| n / sample.events() as f64)
-                .collect()
-        }),
+        });
+        Profile {
+            reference,
+            generated,
+        }
+    };
+    Profiles {
+        longitudinal: of(&layers),
+        radial: reference
+            .info
+            .geometry
+            .grid()
+            .map(|shape| of(&|sample| radial(&sample.summed, shape))),
+        occupancy: of(&|sample| sample.summed_hits.clone()),
     }
+}
+
+/// Energy of each layer, summed over the showers.
+fn layers(sample: &Observables) -> Vec<f64> {
+    let geometry = &sample.info.geometry;
+    let mut cells = sample.summed.iter();
+    (0..geometry.layers())
+        .map(|z| cells.by_ref().take(geometry.layer_cells(z)).sum())
+        .collect()
 }
 
 /// Sums of `cells` `[Z, X, Y]` in rings: ring k holds the cells with k ≤ r < k + 1, r the distance from

@@ -4,6 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{ChannelSums, Correlation, Histogram, Linearity, Moments, Profiles};
+use crate::observables::Geometry;
 
 /// How two samples compare. Serialises to `report.json`; what plots need beyond that is skipped there.
 #[derive(Debug, Clone, Serialize)]
@@ -34,7 +35,7 @@ pub struct Evaluation {
     /// Fréchet distance of a regressor's activations, where one was given.
     pub frechet_regression_distance: Option<f64>,
     /// Mean of the square roots of the Jensen-Shannon divergences of `visible_energy`, `n_hits`, `cell_energy`,
-    /// `cog_z` and the longitudinal and radial profiles; null where one of them is. 0 is equality.
+    /// `cog_z` and the longitudinal and (on a grid) radial profiles; null where one of them is. 0 is equality.
     pub fidelity_score: Option<f64>,
 }
 
@@ -45,28 +46,28 @@ pub struct SampleSummary {
     pub file: String,
     /// Number of showers.
     pub events: usize,
-    /// Cells of a shower, `[Z, X, Y]`.
+    /// Where the cells of a shower lie.
     #[serde(skip)]
-    pub shape: [usize; 3],
-    /// The mean shower, `[Z, X, Y]`.
+    pub geometry: Geometry,
+    /// The mean shower, cell by cell.
     #[serde(skip)]
     pub mean_shower: Vec<f64>,
 }
 
 impl SampleSummary {
-    /// The mean shower summed over z, `[X, Y]`.
-    pub fn front_image(&self) -> Vec<f64> {
-        let [_, nx, ny] = self.shape;
+    /// The mean shower summed over z, `[X, Y]`; of showers on a grid alone.
+    pub fn front_image(&self) -> Option<Vec<f64>> {
+        let [_, nx, ny] = self.geometry.grid()?;
         let mut image = vec![0.0; nx * ny];
         for layer in self.mean_shower.chunks_exact((nx * ny).max(1)) {
             image.iter_mut().zip(layer).for_each(|(sum, e)| *sum += e);
         }
-        image
+        Some(image)
     }
 
-    /// The mean shower summed over x, `[Z, Y]`.
-    pub fn side_image(&self) -> Vec<f64> {
-        let [nz, nx, ny] = self.shape;
+    /// The mean shower summed over x, `[Z, Y]`; of showers on a grid alone.
+    pub fn side_image(&self) -> Option<Vec<f64>> {
+        let [nz, nx, ny] = self.geometry.grid()?;
         let mut image = vec![0.0; nz * ny];
         for (row, cells) in self.mean_shower.chunks_exact(ny.max(1)).enumerate() {
             image[row / nx * ny..][..ny]
@@ -74,7 +75,7 @@ impl SampleSummary {
                 .zip(cells)
                 .for_each(|(sum, e)| *sum += e);
         }
-        image
+        Some(image)
     }
 }
 
@@ -83,7 +84,7 @@ impl SampleSummary {
 pub struct Comparison {
     /// Its name.
     #[serde(skip)]
-    pub name: &'static str,
+    pub name: String,
     /// Moments in the reference.
     pub reference: Moments,
     /// Moments in the generated sample.
@@ -121,7 +122,7 @@ pub struct Classifier {
 fn by_name<S: Serializer>(observables: &[Comparison], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(observables.len()))?;
     for observable in observables {
-        map.serialize_entry(observable.name, observable)?;
+        map.serialize_entry(&observable.name, observable)?;
     }
     map.end()
 }

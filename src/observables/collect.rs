@@ -1,6 +1,6 @@
 //! One pass over a sample: a number per shower and observable, and sums over the showers.
 
-use super::{Projection, Sample, SampleInfo, ShowerStart, Spectrum, centre_and_width, thirds};
+use super::{Geometry, Projection, Sample, SampleInfo, ShowerStart, Spectrum, shape_names};
 use crate::{Error, Result};
 
 /// Number of sums that the photomultipliers of a pixel calorimeter read.
@@ -10,7 +10,7 @@ pub const CHANNELS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Column {
     /// Its name in the report.
-    pub name: &'static str,
+    pub name: String,
     /// A value per shower in order; showers for which it is not defined are left out.
     pub values: Vec<f64>,
 }
@@ -27,36 +27,12 @@ pub struct Observables {
     pub columns: Vec<Column>,
     /// `cell_energy`: all cells above zero of all showers.
     pub cells: Spectrum,
-    /// Energy of each cell summed over the showers, `[Z, X, Y]`.
+    /// Energy of each cell summed over the showers.
     pub summed: Vec<f64>,
     /// Hits of each layer summed over the showers, `[Z]`.
     pub summed_hits: Vec<f64>,
-    /// For images (Z = 1) the sums of the five channels, a value per shower each.
+    /// For images (a grid of Z = 1) the sums of the five channels, a value per shower each.
     pub channels: Option<[Vec<f64>; CHANNELS]>,
-}
-
-/// Observables of the shape of a shower, in the order in which [`shape_of`] computes them.
-const SHAPE: [&str; 9] = [
-    "cog_x",
-    "cog_y",
-    "cog_z",
-    "width_x",
-    "width_y",
-    "width_z",
-    "e1_fraction",
-    "e2_fraction",
-    "e3_fraction",
-];
-
-fn shape_of(shower: &Projection) -> Vec<f64> {
-    let (x, width_x) = centre_and_width(&shower.x);
-    let (y, width_y) = centre_and_width(&shower.y);
-    let (z, width_z) = centre_and_width(&shower.z);
-    let mut shape = vec![x, y, z, width_x, width_y, width_z];
-    if shower.z.len() >= 3 {
-        shape.extend(thirds(&shower.z));
-    }
-    shape
 }
 
 impl Observables {
@@ -70,15 +46,15 @@ impl Observables {
     ) -> Result<Self> {
         let mut all = Self::empty(sample.info(), exact_cells);
         let threshold = all.info.stored(threshold);
-        let size = all.info.cells();
+        let size = all.info.geometry.cells();
         if size == 0 {
             let what = format!(
-                "showers of shape {:?}, expected at least one cell",
-                all.info.shape
+                "showers of {}, expected at least one cell",
+                all.info.geometry
             );
             return Err(Error::format(&all.info.file, what));
         }
-        let mut shower = Projection::new(all.info.shape);
+        let mut shower = Projection::new(&all.info.geometry);
         for block in sample.blocks() {
             let block = block?;
             if block.cells.len() != block.energy.len() * size {
@@ -104,11 +80,12 @@ impl Observables {
     }
 
     fn empty(info: &SampleInfo, exact_cells: usize) -> Self {
-        let fractions = if info.shape[0] >= 3 { 3 } else { 0 };
-        let names = ["visible_energy", "n_hits", "response"].into_iter();
-        let names = names
-            .chain(SHAPE[..6 + fractions].iter().copied())
-            .chain(["shower_start"]);
+        let geometry = &info.geometry;
+        let shape = shape_names(geometry);
+        let names = ["visible_energy", "n_hits", "response"]
+            .map(String::from)
+            .into_iter();
+        let names = names.chain(shape).chain(["shower_start".into()]);
         Self {
             info: info.clone(),
             incident: Vec::new(),
@@ -119,9 +96,9 @@ impl Observables {
                 })
                 .collect(),
             cells: Spectrum::new(exact_cells),
-            summed: vec![0.0; info.cells()],
-            summed_hits: vec![0.0; info.shape[0]],
-            channels: (info.shape[0] == 1).then(Default::default),
+            summed: vec![0.0; geometry.cells()],
+            summed_hits: vec![0.0; geometry.layers()],
+            channels: matches!(geometry, Geometry::Grid([1, ..])).then(Default::default),
         }
     }
 
@@ -133,7 +110,7 @@ impl Observables {
         start: ShowerStart,
         shower: &mut Projection,
     ) -> Result<()> {
-        let [_, nx, ny] = self.info.shape;
+        let [_, nx, ny] = self.info.geometry.grid().unwrap_or_default();
         let mut hits = Vec::new();
         let mut channels = [0.0; CHANNELS];
         let image = self.channels.is_some();
@@ -175,7 +152,8 @@ impl Observables {
         put(Some(shower.n_hits() as f64));
         put((incident > 0.0).then_some(visible / incident));
         if visible > 0.0 {
-            shape_of(shower)
+            shower
+                .shape()
                 .into_iter()
                 .for_each(|value| put(Some(value)));
             put(start
@@ -208,7 +186,7 @@ impl Observables {
         &self.columns[1].values
     }
 
-    /// The mean shower, `[Z, X, Y]`.
+    /// The mean shower, cell by cell.
     pub fn mean_shower(&self) -> Vec<f64> {
         self.summed
             .iter()

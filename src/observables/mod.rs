@@ -4,13 +4,15 @@
 //! number a shower and observable. Nothing else is held but the cell energies, whose memory is bounded ([`Spectrum`]).
 
 mod collect;
+mod geometry;
 mod sample;
 mod shower;
 mod spectrum;
 mod start;
 
 pub use collect::{CHANNELS, Column, Observables};
+pub use geometry::{Geometry, PolarLayer};
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock};
-pub use shower::{Projection, centre_and_width, thirds};
+pub use shower::{Projection, centre_and_width, shape_names, thirds};
 pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};
 pub use start::{Calice, ShowerStart};

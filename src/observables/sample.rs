@@ -1,11 +1,12 @@
 //! Where showers come from: a stream of blocks that fit in memory.
 
+use super::Geometry;
 use crate::Result;
 
 /// Some showers in order.
 #[derive(Debug, Clone, Default)]
 pub struct ShowerBlock {
-    /// Cell energies `[n, Z, X, Y]`, row major, in the sample's unit, widened from what is stored.
+    /// Cell energies of the n showers (`[n, Z, X, Y]` row major on a grid), in the sample's unit, widened from what is stored.
     pub cells: Vec<f64>,
     /// Incident energy of each of the n showers, GeV.
     pub energy: Vec<f64>,
@@ -18,8 +19,8 @@ pub struct SampleInfo {
     pub file: String,
     /// Number of showers.
     pub events: usize,
-    /// Cells of one shower, `[Z, X, Y]`.
-    pub shape: [usize; 3],
+    /// Cells of one shower.
+    pub geometry: Geometry,
     /// Unit of the cell energies, such as `MeV`.
     pub unit: String,
     /// Energy below which a cell counts as 0, in `unit`, where the file names one.
@@ -30,11 +31,6 @@ pub struct SampleInfo {
 }
 
 impl SampleInfo {
-    /// Cells of one shower, `Z · X · Y`.
-    pub fn cells(&self) -> usize {
-        self.shape.iter().product()
-    }
-
     /// `threshold` as this sample's cells are compared with it.
     pub fn stored(&self, threshold: f64) -> f64 {
         if self.single {
@@ -62,7 +58,7 @@ pub struct MemorySample {
 }
 
 impl MemorySample {
-    /// The showers of `cells` `[energy.len(), Z, X, Y]`, handed out `block` at a time. `info.events` is set here.
+    /// The showers of `cells`, one for each `energy`, handed out `block` at a time. `info.events` is set here.
     pub fn new(mut info: SampleInfo, cells: Vec<f64>, energy: Vec<f64>, block: usize) -> Self {
         info.events = energy.len();
         Self {
@@ -82,7 +78,7 @@ impl Sample for MemorySample {
         let cells = self
             .showers
             .cells
-            .chunks((self.info.cells() * self.block).max(1));
+            .chunks((self.info.geometry.cells() * self.block).max(1));
         let energy = self.showers.energy.chunks(self.block);
         Box::new(cells.zip(energy).map(|(cells, energy)| {
             Ok(ShowerBlock {

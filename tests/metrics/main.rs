@@ -5,7 +5,7 @@ mod observables;
 mod report;
 
 use calogen::metrics::{Evaluation, Options, evaluate};
-use calogen::observables::{MemorySample, SampleInfo};
+use calogen::observables::{Geometry, MemorySample, SampleInfo};
 
 /// Numbers in [0, 1), the same on every machine.
 struct Uniform(u64);
@@ -24,7 +24,7 @@ fn info(name: &str, shape: [usize; 3]) -> SampleInfo {
     SampleInfo {
         file: name.into(),
         events: 0,
-        shape,
+        geometry: Geometry::Grid(shape),
         unit: "MeV".into(),
         threshold: None,
         single: true,

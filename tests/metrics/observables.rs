@@ -1,7 +1,9 @@
 //! What is computed of single showers.
 
 use calogen::metrics::radial;
-use calogen::observables::{Calice, MemorySample, Observables, Sample, ShowerStart};
+use calogen::observables::{
+    Calice, Geometry, MemorySample, Observables, PolarLayer, Sample, ShowerStart,
+};
 
 use crate::{close, info, sample};
 
@@ -38,7 +40,10 @@ fn two_showers_by_hand() {
         ("shower_start", &[1.0, 0.0]),
     ];
     assert_eq!(
-        all.columns.iter().map(|c| c.name).collect::<Vec<_>>(),
+        all.columns
+            .iter()
+            .map(|c| c.name.as_str())
+            .collect::<Vec<_>>(),
         want.map(|(name, _)| name)
     );
     for (name, want) in want {
@@ -185,4 +190,47 @@ fn what_is_not_finite_is_named() {
     assert!(error(&[1.0], &[f64::NAN]).contains("shower 0 has an incident energy"));
     assert_eq!(error(&[], &[]), "sample.h5: holds no showers");
     assert!(error(&[1.0, 2.0], &[1.0]).contains("2 cells for 1 incident energies"));
+}
+
+/// One voxel layer of 2 r bins, none of α; one of 1 × 4.
+fn polar() -> Geometry {
+    let inner = PolarLayer {
+        id: 0,
+        r_edges: vec![0.0, 2.0, 6.0],
+        alpha_bins: 1,
+    };
+    let outer = PolarLayer {
+        id: 12,
+        r_edges: vec![0.0, 20.0],
+        alpha_bins: 4,
+    };
+    Geometry::Polar(vec![inner, outer])
+}
+
+#[test]
+fn voxels_in_r_and_alpha() {
+    let mut info = info("a", [1, 1, 1]);
+    info.geometry = polar();
+    assert_eq!((info.geometry.cells(), info.geometry.layers()), (6, 2));
+    // r of 1 and 4 in the inner layer, 10 in the outer one at α = −135°, −45°, 45°, 135°.
+    let cells = [3.0, 1.0, 2.0, 2.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let all = collect(
+        &MemorySample::new(info, cells.to_vec(), vec![1.0, 1.0], 2),
+        0.0,
+    );
+    let first = |name: &str| column(&all, name)[0];
+    close(first("cog_z"), 0.5);
+    close(first("width_z"), 0.25);
+    close(first("ec_r_layer_0"), 7.0 / 4.0);
+    close(
+        first("width_r_layer_0"),
+        (19.0f64 / 4.0 - 49.0 / 16.0).sqrt(),
+    );
+    close(first("ec_eta_layer_12"), 0.0);
+    close(first("width_eta_layer_12"), 50f64.sqrt());
+    close(first("ec_phi_layer_12"), -(50f64.sqrt()));
+    close(first("ec_r_layer_12"), 10.0);
+    assert_eq!(column(&all, "ec_r_layer_12")[1], 0.0);
+    assert!(all.column("cog_x").is_none() && all.column("ec_eta_layer_0").is_none());
+    assert!(all.column("e1_fraction").is_none());
 }

@@ -1,7 +1,7 @@
 //! Whole evaluations and their JSON.
 
 use calogen::metrics::{Evaluation, Options, evaluate};
-use calogen::observables::{Calice, MemorySample, ShowerStart};
+use calogen::observables::{Calice, Geometry, MemorySample, PolarLayer, ShowerStart};
 use serde_json::{Value, json};
 
 use crate::{Uniform, close, compare, info, random, sample};
@@ -292,8 +292,8 @@ fn calice_start_is_an_option() {
 fn images_and_table() {
     let report = compare(&random([4, 5, 3], 200, 1), &random([4, 5, 3], 300, 2));
     let (front, side) = (
-        report.reference.front_image(),
-        report.reference.side_image(),
+        report.reference.front_image().unwrap(),
+        report.reference.side_image().unwrap(),
     );
     assert_eq!((front.len(), side.len()), (15, 12));
     let total: f64 = report.reference.mean_shower.iter().sum();
@@ -310,4 +310,48 @@ fn images_and_table() {
             && table.contains("fidelity score")
     );
     println!("{table}");
+}
+
+#[test]
+fn voxels_have_no_rings() {
+    let voxels = || {
+        let layer = |id| PolarLayer {
+            id,
+            r_edges: vec![0.0, 1.0, 2.0],
+            alpha_bins: 3,
+        };
+        let mut info = info("a", [0; 3]);
+        info.geometry = Geometry::Polar((0..4).map(layer).collect());
+        info
+    };
+    let of = |seed| {
+        let mut uniform = Uniform(seed);
+        let cells = (0..24 * 100)
+            .map(|_| f64::from(uniform.next() as f32))
+            .collect();
+        MemorySample::new(voxels(), cells, vec![10.0; 100], 7)
+    };
+    let report = compare(&of(1), &of(2));
+    assert!(report.profiles.radial.is_none() && report.reference.front_image().is_none());
+    assert_eq!(report.profiles.longitudinal.reference.len(), 4);
+    assert_eq!(report.correlation.names.len(), 8);
+    assert_eq!(report.observables.len(), 4 + 2 + 3 + 4 * 6 + 1);
+    let jsd = |name: &str| report.observable(name).unwrap().jsd.unwrap().sqrt();
+    let named: f64 = ["visible_energy", "n_hits", "cell_energy", "cog_z"]
+        .into_iter()
+        .map(jsd)
+        .sum();
+    close(
+        report.fidelity_score.unwrap(),
+        (named + report.profiles.longitudinal.jsd().unwrap().sqrt()) / 5.0,
+    );
+    assert!(json(&report)["profiles"].get("radial").is_none());
+    let grid = random([4, 3, 2], 100, 1);
+    let error = evaluate(&grid, &of(1), &Options::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("α × r voxels 3 × 2, 3 × 2") && error.contains("shape [4, 3, 2]"),
+        "{error}"
+    );
 }
