@@ -8,5 +8,7 @@ pub mod ops;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod tape;
+pub mod metrics;
+pub mod observables;
 
 pub use error::{Error, Result};
