@@ -3,4 +3,10 @@
 
 mod common;
 
+mod elementwise;
 mod harness;
+mod leaf;
+mod map;
+mod movement;
+mod reduce;
+mod update;
