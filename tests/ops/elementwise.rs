@@ -6,13 +6,10 @@ use calogen::tape::{Tape, Var};
 
 use crate::common::{Nd, POISON, Row, close, evaluate};
 
+type Function1 = for<'t> fn(Var<'t>) -> Var<'t>;
+
 /// A function of one operand: name, range of the operand, on the device, in f64.
-type Unary = (
-    &'static str,
-    (f64, f64),
-    for<'t> fn(Var<'t>) -> Var<'t>,
-    fn(f64) -> f64,
-);
+type Unary = (&'static str, (f64, f64), Function1, fn(f64) -> f64);
 
 fn sigmoid(v: f64) -> f64 {
     1.0 / (1.0 + (-v).exp())
@@ -232,7 +229,7 @@ fn expand_and_sum_to() {
 }
 
 /// Value and derivative of `f` at each of `x`.
-fn value_and_slope(x: &[f64], f: for<'t> fn(Var<'t>) -> Var<'t>) -> (Vec<f32>, Vec<f32>) {
+fn value_and_slope(x: &[f64], f: Function1) -> (Vec<f32>, Vec<f32>) {
     let x = Nd::new(&[x.len()], x.to_vec());
     let mut found = evaluate(&[x], |tape, v| {
         let y = f(v[0]);
@@ -246,7 +243,7 @@ fn value_and_slope(x: &[f64], f: for<'t> fn(Var<'t>) -> Var<'t>) -> (Vec<f32>, V
 #[test]
 fn kinks() {
     let at = [-1.0, 0.0, 1.0];
-    let cases: &[(&str, for<'t> fn(Var<'t>) -> Var<'t>, [f32; 3])] = &[
+    let cases: &[(&str, Function1, [f32; 3])] = &[
         ("relu", |v| v.relu(), [0.0, 0.0, 1.0]),
         ("leaky_relu", |v| v.leaky_relu(0.25), [0.25, 0.25, 1.0]),
         ("abs", |v| v.abs(), [-1.0, 0.0, 1.0]),
@@ -272,20 +269,19 @@ fn kinks() {
 #[test]
 fn large_arguments_do_not_overflow() {
     let at = [-100.0, -88.0, -30.0, 30.0, 88.0, 100.0];
-    let check =
-        |name, f: for<'t> fn(Var<'t>) -> Var<'t>, value: fn(f64) -> f64, slope: fn(f64) -> f64| {
-            let (y, dy) = value_and_slope(&at, f);
-            for i in 0..at.len() {
-                for (got, want) in [(y[i], value(at[i])), (dy[i], slope(at[i]))] {
-                    let error = (f64::from(got) - want).abs();
-                    assert!(
-                        error <= 1e-6 * want.abs().max(1e-30),
-                        "{name}({}): {got}, not {want}",
-                        at[i]
-                    );
-                }
+    let check = |name, f: Function1, value: fn(f64) -> f64, slope: fn(f64) -> f64| {
+        let (y, dy) = value_and_slope(&at, f);
+        for i in 0..at.len() {
+            for (got, want) in [(y[i], value(at[i])), (dy[i], slope(at[i]))] {
+                let error = (f64::from(got) - want).abs();
+                assert!(
+                    error <= 1e-6 * want.abs().max(1e-30),
+                    "{name}({}): {got}, not {want}",
+                    at[i]
+                );
             }
-        };
+        }
+    };
     // Below 1e-30 an exponential may be flushed to 0.
     check(
         "sigmoid",
@@ -343,7 +339,7 @@ fn edges_of_domains() {
 fn powers_of_any_base() {
     let at = [-2.0, -1.0, 0.0, 0.5, 3.0];
     for (k, f) in [
-        (0.0, (|v| v.pow(0.0)) as for<'t> fn(Var<'t>) -> Var<'t>),
+        (0.0, (|v| v.pow(0.0)) as Function1),
         (1.0, |v| v.pow(1.0)),
         (2.0, |v| v.pow(2.0)),
         (3.0, |v| v.pow(3.0)),

@@ -320,7 +320,8 @@ fn concats() {
 
 #[test]
 fn errors_name_op_shapes_and_place() {
-    let cases: &[(&str, for<'t> fn(Var<'t>) -> Var<'t>)] = &[
+    type Wrong = for<'t> fn(Var<'t>) -> Var<'t>;
+    let cases: &[(&str, Wrong)] = &[
         ("reshape: [7] does not hold the elements of [2, 3]", |v| {
             v.reshape(&[7])
         }),
