@@ -2,13 +2,17 @@
 //!
 //! To add one: `shaders/NAME.wgsl`, `src/ops/NAME.rs`, `tests/ops/NAME.rs`, and a line in each of the two lists below.
 
+pub(crate) mod conv;
+mod conv_tiled;
 pub mod elementwise;
 pub(crate) mod leaf;
 pub(crate) mod map;
+mod matmul;
 mod movement;
 pub(crate) mod reduce;
 pub(crate) mod update;
 
+pub use conv::ConvSpec;
 pub use update::Optimizer;
 
 use crate::gpu::Kernel;
@@ -16,9 +20,11 @@ use crate::gpu::Kernel;
 /// Every kernel of the crate, for the test that checks them without a device.
 pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
+        conv::KERNELS,
         elementwise::KERNELS,
         leaf::KERNELS,
         map::KERNELS,
+        matmul::KERNELS,
         movement::KERNELS,
         reduce::KERNELS,
         update::KERNELS,
