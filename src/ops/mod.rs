@@ -3,10 +3,15 @@
 //! To add one: `shaders/NAME.wgsl`, `src/ops/NAME.rs`, `tests/ops/NAME.rs`, and a line in each of the two lists below.
 
 pub mod elementwise;
+mod gather;
 pub(crate) mod leaf;
+mod local;
 pub(crate) mod map;
 mod movement;
+mod pool;
+pub mod random;
 pub(crate) mod reduce;
+mod sort;
 pub(crate) mod update;
 
 pub use update::Optimizer;
@@ -17,10 +22,15 @@ use crate::gpu::Kernel;
 pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
         elementwise::KERNELS,
+        gather::KERNELS,
         leaf::KERNELS,
+        local::KERNELS,
         map::KERNELS,
         movement::KERNELS,
+        pool::KERNELS,
+        random::KERNELS,
         reduce::KERNELS,
+        sort::KERNELS,
         update::KERNELS,
     ];
     lists.into_iter().flatten().copied().collect()
