@@ -5,11 +5,16 @@
 pub(crate) mod conv;
 mod conv_tiled;
 pub mod elementwise;
+mod gather;
 pub(crate) mod leaf;
+mod local;
 pub(crate) mod map;
 mod matmul;
 mod movement;
+mod pool;
+pub mod random;
 pub(crate) mod reduce;
+mod sort;
 pub(crate) mod update;
 
 pub use conv::ConvSpec;
@@ -22,11 +27,16 @@ pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
         conv::KERNELS,
         elementwise::KERNELS,
+        gather::KERNELS,
         leaf::KERNELS,
+        local::KERNELS,
         map::KERNELS,
         matmul::KERNELS,
         movement::KERNELS,
+        pool::KERNELS,
+        random::KERNELS,
         reduce::KERNELS,
+        sort::KERNELS,
         update::KERNELS,
     ];
     lists.into_iter().flatten().copied().collect()

@@ -45,9 +45,10 @@ const WG: usize = 64;
 const RANK: usize = 5;
 
 /// One axis of a window: extent in the result, stride in the source, first coordinate that has one, extent that has one.
-type Axis = (usize, usize, isize, usize);
+pub(super) type Axis = (usize, usize, isize, usize);
 
-fn window(
+/// Writes `y` from `x`, axis by axis; `fill` where `x` has no element.
+pub(super) fn window(
     l: &mut Lowering<'_>,
     x: Slot,
     y: Slot,
@@ -76,6 +77,24 @@ fn window(
         &[x, y],
         fold(count.div_ceil(WG) as u64),
     )
+}
+
+/// Writes `y` of shape `[batch, columns, rows]` from `x` of shape `[batch, rows, columns]`.
+pub(super) fn transpose(
+    l: &mut Lowering<'_>,
+    x: Slot,
+    y: Slot,
+    batch: usize,
+    rows: usize,
+    columns: usize,
+) -> Result<()> {
+    let params = TransposeParams {
+        batch: batch as u32,
+        rows: rows as u32,
+        columns: columns as u32,
+    };
+    let tiles = batch * rows.div_ceil(16) * columns.div_ceil(16);
+    l.dispatch(&TRANSPOSE, &params, &[], &[x, y], fold(tiles as u64))
 }
 
 /// Joins neighbouring axes that are whole and contiguous in the source.
@@ -184,13 +203,7 @@ impl Op for Permute {
             && r.1 == c.0
             && (batch.0 == 1 || batch.1 == c.0 * r.0)
         {
-            let params = TransposeParams {
-                batch: batch.0 as u32,
-                rows: r.0 as u32,
-                columns: c.0 as u32,
-            };
-            let tiles = batch.0 * r.0.div_ceil(16) * c.0.div_ceil(16);
-            return l.dispatch(&TRANSPOSE, &params, &[], &[x[0], y], fold(tiles as u64));
+            return transpose(l, x[0], y, batch.0, r.0, c.0);
         }
         window(l, x[0], y, &axes, 0.0, "permute")
     }

@@ -210,7 +210,12 @@ impl Tape {
             Err(error) => return self.fail(error),
         };
         let mut nodes = self.nodes.borrow_mut();
-        let dtype = op.dtype();
+        // A view keeps the element type of what it shows.
+        let dtype = if op.is_view() {
+            nodes[ids[0]].dtype
+        } else {
+            op.dtype()
+        };
         nodes.push(Node {
             op,
             inputs: ids,
