@@ -1,0 +1,12 @@
+//! Every op against its definition: value and all gradients from one row. To add an op: a file here of the op's name, a
+//! line below, and one `Row` with an oracle in f64 (see `common.rs`).
+
+mod common;
+
+mod elementwise;
+mod harness;
+mod leaf;
+mod map;
+mod movement;
+mod reduce;
+mod update;
