@@ -25,5 +25,6 @@ pub use axis::{Axis, Scale};
 pub use figure::{Figure, Mark, Ratio, Role, Series};
 pub use heatmap::{Heatmap, Tint};
 pub use losses::{LossTable, losses_plot};
+pub use output::write_atomically;
 pub use page::{Page, Section, Table};
 pub use plot::Plot;
