@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit status 0 done, 2 wrong usage, 1 anything else.
 
 mod devices;
+mod evaluate;
 mod output;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ macro_rules! commands {
 
 commands! {
     Devices => devices,
+    Evaluate => evaluate,
 }
 
 /// Trains, runs and judges generative models of calorimeter showers on any GPU
