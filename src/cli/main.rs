@@ -4,7 +4,11 @@
 
 mod devices;
 mod evaluate;
+mod generate;
+mod models;
 mod output;
+mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,10 @@ macro_rules! commands {
 
 commands! {
     Devices => devices,
+    Models => models,
+    Weights => weights,
+    Train => train,
+    Generate => generate,
     Evaluate => evaluate,
 }
 
