@@ -4,3 +4,9 @@
 mod common;
 
 mod harness;
+
+mod gather;
+mod local;
+mod pool;
+mod random;
+mod sort;
