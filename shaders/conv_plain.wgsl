@@ -30,7 +30,7 @@ fn activation(v: f32) -> f32 {
 
 // a = x, b = w, c = bias
 @compute @workgroup_size(WG)
-fn conv_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn conv_small_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.s * p.od * p.oh * p.ow * p.n { return; }
@@ -61,7 +61,7 @@ fn conv_small(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
 
 // a = y, b = w, c = bias
 @compute @workgroup_size(WG)
-fn conv_large(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn conv_large_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.l * p.d * p.h * p.w * p.n { return; }
@@ -95,7 +95,7 @@ fn conv_large(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
 
 // a = x, b = y; c is not read
 @compute @workgroup_size(WG)
-fn conv_weight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn conv_weight_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.s * p.l * p.kd * p.kh * p.kw { return; }

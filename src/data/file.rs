@@ -58,6 +58,21 @@ impl ShowerFile {
         &self.layout.info
     }
 
+    /// The threshold of [`ShowerFile::info`] as precisely as the file has it.
+    pub fn threshold(&self) -> Option<f64> {
+        self.layout.threshold
+    }
+
+    /// True where cells are stored as float64. Everything else is compared and computed as float32 without loss.
+    pub fn is_double(&self) -> bool {
+        self.layout.double
+    }
+
+    /// Rows that are best read together: those of a chunk.
+    pub fn rows_together(&self) -> usize {
+        self.span().0
+    }
+
     /// True where the showers have an impact point.
     pub fn has_position(&self) -> bool {
         self.layout.position.is_some()

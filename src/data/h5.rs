@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::types::{
+    FixedAscii, FixedUnicode, FloatSize, TypeDescriptor, VarLenAscii, VarLenUnicode,
+};
 use hdf5::{
     Attribute, Container, Dataset, File, H5Type, Location, MinorErrorCode, Selection, SliceOrIndex,
 };
@@ -215,6 +217,10 @@ pub(super) fn string(of: &Location, name: &str) -> hdf5::Result<Option<String>> 
 
 /// A numeric attribute as a list.
 pub(super) fn numbers(of: &Location, name: &str) -> hdf5::Result<Option<Vec<f32>>> {
+    numbers_as(of, name)
+}
+
+fn numbers_as<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<Vec<T>>> {
     let Some(found) = attribute(of, name)? else {
         return Ok(None);
     };
@@ -225,20 +231,28 @@ pub(super) fn numbers(of: &Location, name: &str) -> hdf5::Result<Option<Vec<f32>
     if len == 0 || len > LONGEST {
         return Err(format!("attribute `{name}` has {len} values, expected 1 to {LONGEST}").into());
     }
-    let values = found.read_raw::<f32>()?;
-    match values.iter().find(|v| !v.is_finite()) {
+    let values = found.read_raw::<T>()?;
+    match values.iter().map(|v| v.value()).find(|v| !v.is_finite()) {
         Some(v) => Err(format!("attribute `{name}` is {v}, expected a finite number").into()),
         None => Ok(Some(values)),
     }
 }
 
 /// A numeric attribute of one value, scalar or an array of one.
-pub(super) fn number(of: &Location, name: &str) -> hdf5::Result<Option<f32>> {
-    match numbers(of, name)? {
+pub(super) fn number<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<T>> {
+    match numbers_as(of, name)? {
         Some(list) if list.len() == 1 => Ok(Some(list[0])),
         Some(list) => {
             Err(format!("attribute `{name}` has {} values, expected 1", list.len()).into())
         }
         None => Ok(None),
     }
+}
+
+/// Whether values are stored in more than single precision.
+pub(super) fn is_double(of: &Container) -> hdf5::Result<bool> {
+    Ok(matches!(
+        of.dtype()?.to_descriptor(),
+        Ok(TypeDescriptor::Float(FloatSize::U8))
+    ))
 }

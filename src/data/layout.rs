@@ -36,6 +36,10 @@ pub(super) struct Layout {
     pub conditions: Option<Column>,
     pub events: usize,
     pub info: ShowerInfo,
+    /// The attribute in the precision in which the file has it.
+    pub threshold: Option<f64>,
+    /// Whether cells are stored in double precision.
+    pub double: bool,
 }
 
 impl Layout {
@@ -56,12 +60,16 @@ impl Layout {
         };
         let on = |what: &str| format!("dataset `{}`: {what}", layers.name);
         let said = |e: hdf5::Error| Error::format(path, on(&e.to_string()));
+        // In double precision as well: a threshold that overflows float32 is none.
+        let single: Option<f32> = h5::number(&layers.data, "threshold").map_err(said)?;
+        let threshold = h5::number(&layers.data, "threshold").map_err(said)?;
+        let double = h5::is_double(&layers.data).map_err(said)?;
         let info = ShowerInfo {
             shape,
             unit: h5::string(&layers.data, "unit")
                 .map_err(said)?
                 .unwrap_or_else(|| "MeV".into()),
-            threshold: h5::number(&layers.data, "threshold").map_err(said)?,
+            threshold: single,
             cell_size_mm: h5::numbers(&layers.data, "cell_size_mm").map_err(said)?,
             detector: h5::string(file, "detector")
                 .map_err(|e| Error::format(path, format!("root: {e}")))?,
@@ -75,6 +83,8 @@ impl Layout {
             conditions,
             events,
             info,
+            threshold,
+            double,
         })
     }
 }

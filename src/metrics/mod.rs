@@ -15,11 +15,12 @@ mod moments;
 mod profiles;
 mod report;
 mod summary;
+mod view;
 mod wasserstein;
 
 pub use channels::{ChannelSums, channel_sums};
 pub use correlation::{Correlation, correlation, pearson};
-pub use evaluate::{Options, evaluate};
+pub use evaluate::{Options, agree, evaluate, evaluate_all};
 pub use histogram::{Binning, Histogram};
 pub use jsd::jensen_shannon;
 pub use ks::kolmogorov_smirnov;

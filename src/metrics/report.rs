@@ -95,7 +95,8 @@ pub struct Comparison {
     pub wasserstein1: Option<f64>,
     /// Kolmogorov-Smirnov statistic.
     pub ks: Option<f64>,
-    /// The histograms; none where neither sample has a value.
+    /// Histograms for drawing, with bins common to all samples compared and without the outermost values, unlike those
+    /// of `jsd`; none where no sample has a value.
     #[serde(skip)]
     pub histogram: Option<Histogram>,
 }

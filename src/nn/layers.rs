@@ -48,10 +48,21 @@ impl<'t> Net<'t> {
     ) -> Var<'t> {
         let c = x.extent(0);
         let init = Init::fan_in(c * kernel.iter().product::<usize>());
-        let w = self.parameter(&format!("{name}.weight"), &[outputs, c, kernel[0], kernel[1], kernel[2]], init);
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[outputs, c, kernel[0], kernel[1], kernel[2]],
+            init,
+        );
         let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
         let y = x.conv(w, b, spec);
-        self.note(name, format!("Conv3d {c} -> {outputs} k{kernel:?} s{:?} p{:?}", spec.stride, spec.padding), y);
+        self.note(
+            name,
+            format!(
+                "Conv3d {c} -> {outputs} k{kernel:?} s{:?} p{:?}",
+                spec.stride, spec.padding
+            ),
+            y,
+        );
         y
     }
 
@@ -69,11 +80,19 @@ impl<'t> Net<'t> {
     ) -> Var<'t> {
         let c = x.extent(0);
         let init = Init::fan_in(c * kernel[0] * kernel[1]);
-        let w = self.parameter(&format!("{name}.weight"), &[outputs, c, kernel[0], kernel[1]], init);
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[outputs, c, kernel[0], kernel[1]],
+            init,
+        );
         let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
         let w = w.reshape(&[outputs, c, 1, kernel[0], kernel[1]]);
         let y = planes(volume(x).conv(w, b, &ConvSpec::of2d(stride, padding)));
-        self.note(name, format!("Conv2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?}"), y);
+        self.note(
+            name,
+            format!("Conv2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?}"),
+            y,
+        );
         y
     }
 
@@ -94,12 +113,18 @@ impl<'t> Net<'t> {
         let c = x.extent(0);
         // PyTorch counts the fan of a transposed convolution over its outputs.
         let init = Init::fan_in(outputs * kernel[0] * kernel[1]);
-        let w = self.parameter(&format!("{name}.weight"), &[c, outputs, kernel[0], kernel[1]], init);
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[c, outputs, kernel[0], kernel[1]],
+            init,
+        );
         let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
         let w = w.reshape(&[c, outputs, 1, kernel[0], kernel[1]]);
         let more = [0, output_padding[0], output_padding[1]];
         let y = planes(volume(x).conv_transpose(w, b, &ConvSpec::of2d(stride, padding), more));
-        let text = format!("ConvTranspose2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?} +{output_padding:?}");
+        let text = format!(
+            "ConvTranspose2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?} +{output_padding:?}"
+        );
         self.note(name, text, y);
         y
     }
@@ -115,16 +140,34 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Convolution with weights of its own at every position: tensors `weight` [OH,OW,O,C kh kw] and `bias` [O,OH,OW].
+    /// Convolution with weights of its own at every position: tensors `weight` [OH,OW,O,C kh kw] and `bias` [OH,OW,O].
     #[track_caller]
-    pub fn locally_connected2d(&self, name: &str, x: Var<'t>, outputs: usize, kernel: [usize; 2]) -> Var<'t> {
+    pub fn locally_connected2d(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        kernel: [usize; 2],
+    ) -> Var<'t> {
         let c = x.extent(0);
         let fan = c * kernel[0] * kernel[1];
         let [oh, ow] = [0, 1].map(|i| (x.extent(1 + i) + 1).saturating_sub(kernel[i]));
-        let w = self.parameter(&format!("{name}.weight"), &[oh, ow, outputs, fan], Init::fan_in(fan));
-        let b = self.parameter(&format!("{name}.bias"), &[outputs, oh, ow], Init::Constant(0.0));
-        let y = x.locally_connected2d(w, kernel, [1, 1]) + b.unsqueeze_to(4);
-        self.note(name, format!("LocallyConnected2d {c} -> {outputs} k{kernel:?}"), y);
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[oh, ow, outputs, fan],
+            Init::fan_in(fan),
+        );
+        let b = self.parameter(
+            &format!("{name}.bias"),
+            &[oh, ow, outputs],
+            Init::Constant(0.0),
+        );
+        let y = x.locally_connected2d(w, Some(b), kernel, [1, 1]);
+        self.note(
+            name,
+            format!("LocallyConnected2d {c} -> {outputs} k{kernel:?}"),
+            y,
+        );
         y
     }
 
@@ -155,7 +198,11 @@ impl<'t> Net<'t> {
         let w = self.parameter(&format!("{name}.weight"), shape, Init::Constant(1.0));
         let b = self.parameter(&format!("{name}.bias"), shape, Init::Constant(0.0));
         // Per channel: [C,1,..,1]; per voxel: [D,H,W,1], which stretches over channels and showers.
-        let rank = if shape.len() == 1 && x.rank() != 3 { x.rank() } else { shape.len() + 1 };
+        let rank = if shape.len() == 1 && x.rank() != 3 {
+            x.rank()
+        } else {
+            shape.len() + 1
+        };
         x * w.unsqueeze_to(rank) + b.unsqueeze_to(rank)
     }
 
@@ -164,8 +211,12 @@ impl<'t> Net<'t> {
     #[track_caller]
     pub fn batch_norm(&self, name: &str, x: Var<'t>, momentum: f32) -> Var<'t> {
         let c = x.extent(0);
-        let w = self.parameter(&format!("{name}.weight"), &[c], Init::Constant(1.0)).unsqueeze_to(x.rank());
-        let b = self.parameter(&format!("{name}.bias"), &[c], Init::Constant(0.0)).unsqueeze_to(x.rank());
+        let w = self
+            .parameter(&format!("{name}.weight"), &[c], Init::Constant(1.0))
+            .unsqueeze_to(x.rank());
+        let b = self
+            .parameter(&format!("{name}.bias"), &[c], Init::Constant(0.0))
+            .unsqueeze_to(x.rank());
         let (mean, mean_state) = self.statistic(&format!("{name}.running_mean"), &[c], 0.0);
         let (var, var_state) = self.statistic(&format!("{name}.running_var"), &[c], 1.0);
         let y = if self.mode == Mode::Infer {
@@ -181,7 +232,8 @@ impl<'t> Net<'t> {
                 let terms = (x.len() / c) as f32;
                 // The running variance is the unbiased one.
                 let unbiased = v.reshape(&[c]) * (terms / (terms - 1.0).max(1.0));
-                let next = |old: Var<'t>, now: Var<'t>| (old * (1.0 - momentum) + now * momentum).detach();
+                let next =
+                    |old: Var<'t>, now: Var<'t>| (old * (1.0 - momentum) + now * momentum).detach();
                 if let (Some(ms), Some(vs)) = (&mean_state, &var_state) {
                     self.tape.store(ms, next(mean, m.reshape(&[c])));
                     self.tape.store(vs, next(var, unbiased));
@@ -207,7 +259,10 @@ fn volume(x: Var<'_>) -> Var<'_> {
     let s = x.shape();
     match s[..] {
         [c, h, w, n] => x.reshape(&[c, 1, h, w, n]),
-        _ => x.tape().fail(crate::Error::shape("conv2d", format!("expected [C,H,W,N], got {s:?}"))),
+        _ => x.tape().fail(crate::Error::shape(
+            "conv2d",
+            format!("expected [C,H,W,N], got {s:?}"),
+        )),
     }
 }
 
@@ -215,5 +270,9 @@ fn volume(x: Var<'_>) -> Var<'_> {
 #[track_caller]
 fn planes(x: Var<'_>) -> Var<'_> {
     let s = x.shape();
-    if s.len() == 5 { x.reshape(&[s[0], s[2], s[3], s[4]]) } else { x }
+    if s.len() == 5 {
+        x.reshape(&[s[0], s[2], s[3], s[4]])
+    } else {
+        x
+    }
 }

@@ -73,15 +73,26 @@ impl Network {
     /// The first shape error of the network.
     pub fn declare(name: &str, build: impl for<'t> Fn(&Net<'t>)) -> Result<Self> {
         let tape = Tape::new();
-        let network = RefCell::new(Self { name: name.into(), ..Self::default() });
-        build(&Net { tape: &tape, mode: Mode::Infer, source: Source::Declare(&network) });
+        let network = RefCell::new(Self {
+            name: name.into(),
+            ..Self::default()
+        });
+        build(&Net {
+            tape: &tape,
+            mode: Mode::Infer,
+            source: Source::Declare(&network),
+        });
         tape.check()?;
         Ok(network.into_inner())
     }
 
     /// Number of trainable parameters.
     pub fn parameters(&self) -> usize {
-        self.tensors.iter().filter(|t| t.trainable).map(|t| shape::len(&t.shape)).sum()
+        self.tensors
+            .iter()
+            .filter(|t| t.trainable)
+            .map(|t| shape::len(&t.shape))
+            .sum()
     }
 }
 
@@ -99,7 +110,10 @@ pub enum Mode {
 #[derive(Clone, Copy)]
 enum Source<'t> {
     Declare(&'t RefCell<Network>),
-    Stored { parameters: &'t Parameters, mean: bool },
+    Stored {
+        parameters: &'t Parameters,
+        mean: bool,
+    },
 }
 
 /// A network on a tape: gives its layers their parameters.
@@ -114,12 +128,26 @@ pub struct Net<'t> {
 impl<'t> Net<'t> {
     /// A network with `parameters`, on `tape`.
     pub fn new(tape: &'t Tape, parameters: &'t Parameters, mode: Mode) -> Self {
-        Self { tape, mode, source: Source::Stored { parameters, mean: false } }
+        Self {
+            tape,
+            mode,
+            source: Source::Stored {
+                parameters,
+                mean: false,
+            },
+        }
     }
 
     /// The network with the running mean of its parameters over training steps, if one is kept.
     pub fn averaged(tape: &'t Tape, parameters: &'t Parameters, mode: Mode) -> Self {
-        Self { tape, mode, source: Source::Stored { parameters, mean: true } }
+        Self {
+            tape,
+            mode,
+            source: Source::Stored {
+                parameters,
+                mean: true,
+            },
+        }
     }
 
     /// The tape.
@@ -140,12 +168,23 @@ impl<'t> Net<'t> {
     }
 
     #[track_caller]
-    fn tensor(&self, name: &str, shape: &[usize], init: Init, trainable: bool) -> (Var<'t>, Option<State>) {
+    fn tensor(
+        &self,
+        name: &str,
+        shape: &[usize],
+        init: Init,
+        trainable: bool,
+    ) -> (Var<'t>, Option<State>) {
         match self.source {
             Source::Declare(network) => {
                 let mut network = network.borrow_mut();
                 let full = format!("{}.{name}", network.name);
-                network.tensors.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init, trainable });
+                network.tensors.push(TensorSpec {
+                    name: name.into(),
+                    shape: shape.to_vec(),
+                    init,
+                    trainable,
+                });
                 (self.tape.input(&full, shape), None)
             }
             Source::Stored { parameters, mean } => match parameters.state(name, mean) {
@@ -162,11 +201,19 @@ impl<'t> Net<'t> {
     pub(super) fn note(&self, name: &str, kind: String, output: Var<'t>) {
         if let Source::Declare(network) = self.source {
             let mut network = network.borrow_mut();
-            let own = network.tensors.iter().filter(|t| t.trainable && t.name.starts_with(&format!("{name}.")));
+            let own = network
+                .tensors
+                .iter()
+                .filter(|t| t.trainable && t.name.starts_with(&format!("{name}.")));
             let parameters = own.map(|t| shape::len(&t.shape)).sum();
             let mut shape = output.shape();
             shape.pop();
-            network.layers.push(Layer { name: name.into(), kind, output: shape, parameters });
+            network.layers.push(Layer {
+                name: name.into(),
+                kind,
+                output: shape,
+                parameters,
+            });
         }
     }
 }

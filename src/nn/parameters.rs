@@ -52,16 +52,33 @@ impl Parameters {
         let mut ends = [0usize; 2];
         for tensor in &network.tensors {
             let end = &mut ends[usize::from(!tensor.trainable)];
-            if starts.insert(tensor.name.clone(), (*end, tensor.clone())).is_some() {
-                return Err(Error::Config(format!("{}: two tensors are named '{}'", network.name, tensor.name)));
+            if starts
+                .insert(tensor.name.clone(), (*end, tensor.clone()))
+                .is_some()
+            {
+                return Err(Error::Config(format!(
+                    "{}: two tensors are named '{}'",
+                    network.name, tensor.name
+                )));
             }
             *end += shape::len(&tensor.shape).next_multiple_of(ALIGN);
         }
         let key = |what: &str| format!("{}/{what}", network.name);
         let values = arena(gpu, ends[0], &key("values"))?;
         let statistics = arena(gpu, ends[1], &key("statistics"))?;
-        let mean = if average { Some(arena(gpu, ends[0], &key("mean"))?) } else { None };
-        let this = Self { network, values, statistics, mean, starts, moments: None };
+        let mean = if average {
+            Some(arena(gpu, ends[0], &key("mean"))?)
+        } else {
+            None
+        };
+        let this = Self {
+            network,
+            values,
+            statistics,
+            mean,
+            starts,
+            moments: None,
+        };
         for (i, tensor) in this.network.tensors.iter().enumerate() {
             this.set(gpu, &tensor.name, &initial(tensor, seed, i as u32))?;
         }
@@ -72,7 +89,11 @@ impl Parameters {
     pub fn with_moments(mut self, gpu: &Arc<Gpu>) -> Result<Self> {
         let words = self.values.shape()[0];
         let make = |what: &str| arena(gpu, words, &format!("{}/{what}", self.network.name));
-        self.moments = Some(Moments { gradient: make("gradient")?, first: make("first")?, second: make("second")? });
+        self.moments = Some(Moments {
+            gradient: make("gradient")?,
+            first: make("first")?,
+            second: make("second")?,
+        });
         Ok(self)
     }
 
@@ -100,7 +121,11 @@ impl Parameters {
     pub fn states(&self) -> Vec<(&'static str, &State)> {
         let mut states = vec![("values", &self.values), ("statistics", &self.statistics)];
         states.extend(self.mean.iter().map(|m| ("mean", m)));
-        states.extend(self.moments.iter().flat_map(|m| [("first", &m.first), ("second", &m.second)]));
+        states.extend(
+            self.moments
+                .iter()
+                .flat_map(|m| [("first", &m.first), ("second", &m.second)]),
+        );
         states
     }
 
@@ -117,12 +142,19 @@ impl Parameters {
 
     fn part(&self, arena: &State, start: usize, tensor: &TensorSpec) -> State {
         let key = format!("{}.{}", arena.key, tensor.name);
-        State::new(arena.buffer.clone(), arena.offset + start as u64 * 4, &tensor.shape, &key)
+        State::new(
+            arena.buffer.clone(),
+            arena.offset + start as u64 * 4,
+            &tensor.shape,
+            &key,
+        )
     }
 
     /// The trainable tensors with the place of each one's gradient.
     pub fn gradients(&self) -> Vec<(State, State)> {
-        let Some(moments) = &self.moments else { return Vec::new() };
+        let Some(moments) = &self.moments else {
+            return Vec::new();
+        };
         let trainable = self.network.tensors.iter().filter(|t| t.trainable);
         trainable
             .filter_map(|t| {
@@ -160,11 +192,11 @@ fn initial(tensor: &TensorSpec, seed: u64, index: u32) -> Vec<f32> {
     let count = shape::len(&tensor.shape) as u32;
     match tensor.init {
         Init::Constant(value) => vec![value; count as usize],
-        Init::Uniform(bound) => {
-            (0..count).map(|e| (2.0 * random::uniform(seed, stream, 0, e) - 1.0) * bound).collect()
-        }
-        Init::Normal { mean, std } => {
-            (0..count).map(|e| mean + std * random::normal(seed, stream, 0, e)).collect()
-        }
+        Init::Uniform(bound) => (0..count)
+            .map(|e| (2.0 * random::uniform(seed, stream, 0, e) - 1.0) * bound)
+            .collect(),
+        Init::Normal { mean, std } => (0..count)
+            .map(|e| mean + std * random::normal(seed, stream, 0, e))
+            .collect(),
     }
 }

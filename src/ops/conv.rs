@@ -74,13 +74,13 @@ params! {
 const SOURCE: &str = wgsl!("conv_plain.wgsl", "lib/index.wgsl");
 const FULL: &[crate::gpu::Binding] = &[read(1, "a"), read(2, "b"), read(3, "c"), write(4, "y")];
 static SMALL: Kernel =
-    Kernel::new::<ConvPlainParams>("conv_plain.wgsl", SOURCE, "conv_small", FULL);
+    Kernel::new::<ConvPlainParams>("conv_plain.wgsl", SOURCE, "conv_small_plain", FULL);
 static LARGE: Kernel =
-    Kernel::new::<ConvPlainParams>("conv_plain.wgsl", SOURCE, "conv_large", FULL);
+    Kernel::new::<ConvPlainParams>("conv_plain.wgsl", SOURCE, "conv_large_plain", FULL);
 static WEIGHT: Kernel = Kernel::new::<ConvPlainParams>(
     "conv_plain.wgsl",
     SOURCE,
-    "conv_weight",
+    "conv_weight_plain",
     &[read(1, "a"), read(2, "b"), write(4, "y")],
 );
 
@@ -105,10 +105,6 @@ impl Extents {
 
     pub fn small_voxels(&self) -> usize {
         self.small.iter().product()
-    }
-
-    pub fn large_voxels(&self) -> usize {
-        self.large.iter().product()
     }
 }
 
@@ -248,7 +244,10 @@ impl Conv {
         };
         let (kernel, count) = match self.makes {
             Makes::Small => (&SMALL, e.small_channels * e.small_voxels() * e.batch),
-            Makes::Large => (&LARGE, e.large_channels * e.large_voxels() * e.batch),
+            Makes::Large => (
+                &LARGE,
+                e.large_channels * e.large.iter().product::<usize>() * e.batch,
+            ),
             Makes::Weight => (&WEIGHT, e.small_channels * e.large_channels * e.taps()),
         };
         let mut slots = vec![x[0], x[1]];
@@ -342,7 +341,11 @@ impl Op for Conv {
         let shapes: Vec<Shape> = (0..x.len()).map(|i| l.input_shape(i).to_vec()).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let e = self.extents(&views)?;
-        tiled::lower(self, l, x, y, &e)
+        if l.plain() {
+            self.lower_plain(l, x, y, &e)
+        } else {
+            tiled::lower(self, l, x, y, &e)
+        }
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {

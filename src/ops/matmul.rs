@@ -1,24 +1,9 @@
 //! Matrix products, plain and stacked.
 //!
-//! One product is a dense layer with the left matrix as weights. A stack is one kernel with a leading index.
+//! One product is a dense layer with the left matrix as weights; a stack is the same kernel with a leading index.
 
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
-
-params! {
-    /// See `matmul.wgsl`.
-    MatmulParams { batch: u32, n: u32, k: u32, m: u32 }
-}
-
-static MATMUL: Kernel = Kernel::new::<MatmulParams>(
-    "matmul.wgsl",
-    wgsl!("matmul.wgsl", "lib/index.wgsl"),
-    "matmul",
-    &[read(1, "a"), read(2, "b"), write(3, "y")],
-);
-
-pub(super) static KERNELS: &[&Kernel] = &[&MATMUL];
 
 /// `y[z,i,j] = sum over k of a[z,i,k] b[z,k,j]`
 #[derive(Debug)]
@@ -50,14 +35,7 @@ impl Op for Matmul {
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
         let (a, m) = (l.input_shape(0).to_vec(), l.input_shape(1)[2]);
-        let params = MatmulParams {
-            batch: a[0] as u32,
-            n: a[1] as u32,
-            k: a[2] as u32,
-            m: m as u32,
-        };
-        let groups = a[0] * a[1].div_ceil(16) * m.div_ceil(16);
-        l.dispatch(&MATMUL, &params, &[], &[x[0], x[1], y], fold(groups as u64))
+        super::conv_tiled::matmul(l, [a[0], a[1], a[2], m], x[0], x[1], y)
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {

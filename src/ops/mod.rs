@@ -26,12 +26,12 @@ use crate::gpu::Kernel;
 pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
         conv::KERNELS,
+        conv_tiled::KERNELS,
         elementwise::KERNELS,
         gather::KERNELS,
         leaf::KERNELS,
         local::KERNELS,
         map::KERNELS,
-        matmul::KERNELS,
         movement::KERNELS,
         pool::KERNELS,
         random::KERNELS,

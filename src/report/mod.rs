@@ -8,6 +8,7 @@ mod axis;
 mod bitmap;
 mod cells;
 mod draw;
+mod evaluation;
 mod figure;
 mod font;
 mod frame;
@@ -18,12 +19,18 @@ mod output;
 mod page;
 mod plot;
 mod ratio;
+#[cfg(feature = "hdf5")]
+mod sample;
 mod scene;
 mod svg;
 
 pub use axis::{Axis, Scale};
+pub use evaluation::EvaluationReport;
 pub use figure::{Figure, Mark, Ratio, Role, Series};
 pub use heatmap::{Heatmap, Tint};
 pub use losses::{LossTable, losses_plot};
+pub use output::write_atomically;
 pub use page::{Page, Section, Table};
 pub use plot::Plot;
+#[cfg(feature = "hdf5")]
+pub use sample::FileSample;

@@ -4,6 +4,13 @@ use crate::{Error, Result};
 use std::ffi::OsString;
 use std::path::Path;
 
+/// Writes a file beside `path`, then renames it: whoever looks finds the old file or the whole new one.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, |temporary| {
+        std::fs::write(temporary, bytes).map_err(|e| Error::io(path, e))
+    })
+}
+
 /// Has `write` make a file beside `path` with the same extension, then renames it.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let Some(name) = path.file_name() else {

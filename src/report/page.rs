@@ -1,7 +1,7 @@
 //! The HTML page: one file with its style and its plots inside, for screen, dark screen and paper.
 
 use super::{Plot, draw, output};
-use crate::{Error, Result};
+use crate::Result;
 use std::path::Path;
 
 /// A page of sections.
@@ -78,10 +78,7 @@ impl Page {
 
     /// Writes the page beside `path`, then renames it.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let html = self.html()?;
-        output::replace(path, |temporary| {
-            std::fs::write(temporary, html).map_err(|e| Error::io(path, e))
-        })
+        output::write_atomically(path, self.html()?.as_bytes())
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Options {
     pub frozen: bool,
     /// Fills every buffer with NaN first, so that tests see what a kernel leaves unwritten.
     pub poison: bool,
+    /// Uses the plainest kernel of each op: the oracle for the fast ones.
+    pub plain: bool,
 }
 
 /// Bound on the work of one submission, so that a desktop system does not reset the device: 0.2 s on 0.5 TFLOP/s.
@@ -81,7 +83,7 @@ impl Tape {
             units[id].as_ref().map_or(&[][..], |(_, inputs)| inputs)
         });
 
-        let mut l = Lowering::new(gpu);
+        let mut l = Lowering::new(gpu, options);
         let mut slots: Vec<Slot> = vec![usize::MAX; nodes.len()];
         let mut inputs: HashMap<String, (Slot, Shape)> = HashMap::new();
         let placed = self.direct(&units, &live, &roots, outputs);
@@ -254,7 +256,8 @@ impl Program {
         let mut memory: Vec<(Buffer, u64, u64)> = Vec::with_capacity(l.slots.len());
         let (mut leaf_bytes, mut state_bytes) = (0, 0);
         for (info, planned) in l.slots.iter().zip(&buffer) {
-            let bytes = (info.words as u64 * 4).max(4);
+            // Kernels may read four elements at once.
+            let bytes = (info.words as u64 * 4).next_multiple_of(16);
             memory.push(match (&info.place, planned) {
                 (Place::Leaf(Leaf::State(state)), _) => {
                     state_bytes += bytes;
