@@ -34,7 +34,10 @@ struct ReduceParams {
 @group(0) @binding(6) var<storage, read> x5: array<f32>;
 @group(0) @binding(7) var<storage, read_write> y: array<f32>;
 
-const LOWEST = -3.4028234e38;
+// Infinity, from bits made at run time: the language has no literal for it.
+fn infinity() -> f32 {
+    return bitcast<f32>((p.terms & 0u) | 0x7f800000u);
+}
 
 fn join(a: f32, b: f32) -> f32 {
     switch JOIN {
@@ -47,8 +50,8 @@ fn join(a: f32, b: f32) -> f32 {
 fn start() -> f32 {
     switch JOIN {
         case 0u: { return 0.0; }
-        case 1u: { return LOWEST; }
-        default: { return -LOWEST; }
+        case 1u: { return -infinity(); }
+        default: { return infinity(); }
     }
 }
 

@@ -16,14 +16,16 @@ fn softplus(v: f32) -> f32 {
     return max(v, 0.0) + ln_1p(exp_(-abs(v)));
 }
 
-// v^k; a negative v only with a whole exponent. Small whole exponents by multiplication.
+// v^k; NaN for a negative v and a broken exponent. Small whole exponents by multiplication.
 fn power(v: f32, k: f32) -> f32 {
     if k == 0.0 { return 1.0; }
     if k == 1.0 { return v; }
     if k == 2.0 { return v * v; }
     if k == 3.0 { return v * v * v; }
     if k == -1.0 { return 1.0 / v; }
-    if v == 0.0 { return 0.0; }
+    let zero = bitcast<u32>(v) & 0u;
+    if v == 0.0 { return select(0.0, bitcast<f32>(zero | 0x7f800000u), k < 0.0); }
+    if v < 0.0 && floor(k) != k { return bitcast<f32>(zero | 0x7fc00000u); }
     let r = exp_(k * ln(abs(v)));
     let odd = floor(k * 0.5) * 2.0 != k;
     return select(r, -r, v < 0.0 && odd);

@@ -29,6 +29,21 @@ fn exp_(v: f32) -> f32 {
     return y;
 }
 
+// ln(1 + f) - f for f in [sqrt(1/2) - 1, sqrt(2) - 1].
+fn ln_tail(f: f32) -> f32 {
+    let z = f * f;
+    var q = 7.0376836292e-2;
+    q = q * f - 1.1514610310e-1;
+    q = q * f + 1.1676998740e-1;
+    q = q * f - 1.2420140846e-1;
+    q = q * f + 1.4249322787e-1;
+    q = q * f - 1.6668057665e-1;
+    q = q * f + 2.0000714765e-1;
+    q = q * f - 2.4999993993e-1;
+    q = q * f + 3.3333331174e-1;
+    return f * z * q - 0.5 * z;
+}
+
 // Natural logarithm; -infinity at 0, NaN below.
 fn ln(v: f32) -> f32 {
     var x = v;
@@ -42,18 +57,7 @@ fn ln(v: f32) -> f32 {
         m = m + m;
     }
     let f = m - 1.0;
-    let z = f * f;
-    var q = 7.0376836292e-2;
-    q = q * f - 1.1514610310e-1;
-    q = q * f + 1.1676998740e-1;
-    q = q * f - 1.2420140846e-1;
-    q = q * f + 1.4249322787e-1;
-    q = q * f - 1.6668057665e-1;
-    q = q * f + 2.0000714765e-1;
-    q = q * f - 2.4999993993e-1;
-    q = q * f + 3.3333331174e-1;
-    var y = f * z * q + e * LN2_LO - 0.5 * z;
-    y = f + y + e * LN2_HI;
+    let y = f + (ln_tail(f) + e * LN2_LO) + e * LN2_HI;
     let sign_and_rest = bitcast<u32>(v);
     if (sign_and_rest & 0x7fffffffu) == 0u { return bitcast<f32>(0xff800000u | (sign_and_rest & 0x7fffffffu)); }
     if (sign_and_rest & 0x80000000u) != 0u { return bitcast<f32>(0x7fc00000u | (sign_and_rest & 1u)); }
@@ -61,12 +65,11 @@ fn ln(v: f32) -> f32 {
     return y;
 }
 
-// ln(1 + v), right to rounding for small v too: the rounding of 1 + v is undone by the factor v / ((1 + v) - 1).
+// ln(1 + v), right to rounding for small v too. Undoing the rounding of 1 + v by (1 + v) - 1 is no way: WGSL lets a compiler
+// make v of that.
 fn ln_1p(v: f32) -> f32 {
-    let u = 1.0 + v;
-    let d = u - 1.0;
-    if d == 0.0 { return v; }
-    return ln(u) * (v / d);
+    if v > -0.29289 && v < 0.41421 { return v + ln_tail(v); }
+    return ln(1.0 + v);
 }
 
 // e^v - 1, right to rounding for small v too.

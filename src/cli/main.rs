@@ -1,1 +1,77 @@
-fn main() {}
+//! The command line. A command is one file, one `mod` and one line of `commands!`.
+//!
+//! Results go to standard output, everything else to standard error. Exit status 0 done, 2 wrong usage, 1 anything else.
+
+mod devices;
+mod evaluate;
+mod output;
+
+use std::process::ExitCode;
+
+use calogen::{Error, Result};
+use clap::{Parser, Subcommand};
+
+/// A module with `Args` and `run(&Args, &Global) -> Result<()>` for each variant; the text of its help stands at `Args`.
+macro_rules! commands {
+    ($($variant:ident => $module:ident,)+) => {
+        #[derive(Subcommand)]
+        enum Command {
+            $($variant($module::Args),)+
+        }
+
+        impl Command {
+            fn run(&self, global: &Global) -> Result<()> {
+                match self {
+                    $(Self::$variant(args) => $module::run(args, global),)+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Devices => devices,
+    Evaluate => evaluate,
+}
+
+/// Trains, runs and judges generative models of calorimeter showers on any GPU
+#[derive(Parser)]
+#[command(name = "calogen", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+struct Global {
+    /// Adapter to compute on: its index in `calogen devices`, or part of its name
+    /// [default: the one that WGPU_ADAPTER_NAME names, else the first]
+    #[arg(long, global = true, value_name = "INDEX|NAME")]
+    device: Option<String>,
+}
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(output::panicked));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Nobody may be listening, and that is no error.
+            let _ = usage.print();
+            return ExitCode::from(usage.exit_code() as u8);
+        }
+    };
+    match cli.command.run(&cli.global) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::say(&format!("calogen: {error}"));
+            ExitCode::from(if matches!(error, Error::Config(_)) {
+                2
+            } else {
+                1
+            })
+        }
+    }
+}

@@ -115,37 +115,45 @@ pub fn adapters() -> Vec<Capabilities> {
     ranked(&instance()).iter().map(Capabilities::of).collect()
 }
 
-fn choose(mut found: Vec<wgpu::Adapter>, request: Option<&str>) -> Result<wgpu::Adapter> {
-    if found.is_empty() {
+/// Index of the adapter that [`Gpu::open`] takes of [`adapters`]: the one named by `request` (an index or part of a name);
+/// else by `WGPU_ADAPTER_NAME`; else the first.
+///
+/// # Errors
+/// [`Error::NoAdapter`] if there is none, or none of that name.
+pub fn preferred(found: &[Capabilities], request: Option<&str>) -> Result<usize> {
+    let names: Vec<&str> = found.iter().map(|c| c.name.as_str()).collect();
+    choose(&names, request)
+}
+
+fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
+    if names.is_empty() {
         return Err(Error::NoAdapter(
             "none was found; install a Vulkan driver (on Debian: apt install libvulkan1 mesa-vulkan-drivers)".into(),
         ));
     }
     let by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
     let Some(wanted) = request.or(by_environment.as_deref()) else {
-        return Ok(found.remove(0));
+        return Ok(0);
     };
-    let names: Vec<String> = found.iter().map(|a| a.get_info().name).collect();
     let index = match wanted.parse::<usize>() {
-        Ok(index) => Some(index).filter(|&i| i < found.len()),
+        Ok(index) => Some(index).filter(|&i| i < names.len()),
         Err(_) => names
             .iter()
             .position(|n| n.to_lowercase().contains(&wanted.to_lowercase())),
     };
-    match index {
-        Some(index) => Ok(found.remove(index)),
-        None => {
-            let list: Vec<_> = names
-                .iter()
-                .enumerate()
-                .map(|(i, n)| format!("{i}: {n}"))
-                .collect();
-            Err(Error::NoAdapter(format!(
-                "'{wanted}' is none of {}",
-                list.join(", ")
-            )))
-        }
-    }
+    index.ok_or_else(|| {
+        let origin = if request.is_none() {
+            "WGPU_ADAPTER_NAME "
+        } else {
+            ""
+        };
+        let list: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(i, n)| format!("{i}: {n}"))
+            .collect();
+        Error::NoAdapter(format!("{origin}'{wanted}' is none of {}", list.join(", ")))
+    })
 }
 
 /// An open device: the root of everything that computes. Shared by reference count, usable from several threads.
@@ -173,7 +181,10 @@ impl Gpu {
     /// [`Error::NoAdapter`] if there is none, or none of that name; [`Error::Device`] if it cannot be opened.
     pub fn open(request: Option<&str>) -> Result<Arc<Self>> {
         let instance = instance();
-        let adapter = choose(ranked(&instance), request)?;
+        let mut found = ranked(&instance);
+        let names: Vec<String> = found.iter().map(|a| a.get_info().name).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let adapter = found.swap_remove(choose(&names, request)?);
         let capabilities = Capabilities::of(&adapter);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("calogen"),

@@ -36,7 +36,7 @@ pub enum Function {
     LeakyRelu(f32),
     /// 1 where a > 0, else slope: the derivative of `LeakyRelu`, at 0 as in PyTorch
     LeakySlope(f32),
-    /// a^k; a negative `a` only with a whole exponent
+    /// a^k; NaN for a negative `a` and a broken exponent
     Pow(f32),
     /// a limited to [k, l]
     Clamp(f32, f32),
@@ -363,7 +363,7 @@ impl<'t> Var<'t> {
         self.unary(Function::LeakyRelu(slope))
     }
 
-    /// `self^exponent`; a negative base only with a whole exponent.
+    /// `self^exponent`; NaN for a negative base and a broken exponent.
     #[track_caller]
     pub fn pow(self, exponent: f32) -> Self {
         self.unary(Function::Pow(exponent))

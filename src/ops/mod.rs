@@ -2,11 +2,14 @@
 //!
 //! To add one: `shaders/NAME.wgsl`, `src/ops/NAME.rs`, `tests/ops/NAME.rs`, and a line in each of the two lists below.
 
+pub(crate) mod conv;
+mod conv_tiled;
 pub mod elementwise;
 mod gather;
 pub(crate) mod leaf;
 mod local;
 pub(crate) mod map;
+mod matmul;
 mod movement;
 mod pool;
 pub mod random;
@@ -14,6 +17,7 @@ pub(crate) mod reduce;
 mod sort;
 pub(crate) mod update;
 
+pub use conv::ConvSpec;
 pub use update::Optimizer;
 
 use crate::gpu::Kernel;
@@ -21,6 +25,8 @@ use crate::gpu::Kernel;
 /// Every kernel of the crate, for the test that checks them without a device.
 pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
+        conv::KERNELS,
+        conv_tiled::KERNELS,
         elementwise::KERNELS,
         gather::KERNELS,
         leaf::KERNELS,

@@ -163,11 +163,13 @@ impl Op for Reduce {
         };
         let by_lane = terms < 16 || (outputs >= 8 && last(&kept) <= last(&reduced));
         let per_lane = if by_lane { terms } else { terms.div_ceil(WG) };
-        let lanes = if by_lane { outputs } else { outputs * WG };
-        let wanted = per_lane
-            .div_ceil(LONGEST)
-            .max((BUSY / lanes.max(1)).min(per_lane / 64))
-            .max(1);
+        // By lane the cut depends on the length alone, so that a shower's sum is the same in any batch.
+        let busy = if by_lane {
+            1
+        } else {
+            (BUSY / (outputs * WG)).min(per_lane / 64)
+        };
+        let wanted = per_lane.div_ceil(LONGEST).max(busy).max(1);
         let chunk = (per_lane.div_ceil(wanted) * if by_lane { 1 } else { WG }).max(1);
         let parts = terms.div_ceil(chunk).max(1);
         let kernel = if by_lane { &LANE } else { &GROUP };

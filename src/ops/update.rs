@@ -90,18 +90,18 @@ impl Update for Store {
     }
 
     fn lower(&self, l: &mut Lowering<'_>, states: &[State], inputs: &[Slot]) -> Result<()> {
-        let count = shape::len(states[0].shape()) as u32;
         let target = l.state(&states[0]);
-        elementwise(
-            l,
-            &STORE,
-            UpdateParams {
-                count,
-                ..Default::default()
-            },
-            &[inputs[0], target],
-        )
+        copy(l, inputs[0], target)
     }
+}
+
+/// Copies a slot into another of the same size.
+pub(crate) fn copy(l: &mut Lowering<'_>, from: Slot, to: Slot) -> Result<()> {
+    let params = UpdateParams {
+        count: l.slots[to].words as u32,
+        ..Default::default()
+    };
+    elementwise(l, &STORE, params, &[from, to])
 }
 
 /// `states[0] += rate (states[1] - states[0])`

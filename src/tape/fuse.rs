@@ -110,11 +110,11 @@ impl Folder<'_> {
                 .is_some_and(|(op, _)| op.elementwise().is_some())
     }
 
-    /// The number that a node is known to be, read through stretching.
-    fn number(&self, id: Id) -> Option<f32> {
+    /// The number that a node is known to be, read through stretching, and the constant that holds it.
+    fn number(&self, id: Id) -> Option<(f32, Id)> {
         let node = &self.nodes[id];
         match node.op.leaf() {
-            Some(Leaf::Constant(bits)) if bits.len() == 1 => Some(f32::from_bits(bits[0])),
+            Some(Leaf::Constant(bits)) if bits.len() == 1 => Some((f32::from_bits(bits[0]), id)),
             Some(_) => None,
             None => (node.op.elementwise() == Some(Function::Identity))
                 .then(|| self.number(node.inputs[0]))?,
@@ -133,6 +133,8 @@ struct Build<'a> {
     absorbed: Vec<Id>,
     /// Where nodes taken in already stand: an operand may occur twice.
     done: Vec<(Id, Register)>,
+    /// A constant whose number is part of the expression.
+    constant: Option<Id>,
 }
 
 impl<'a> Build<'a> {
@@ -155,6 +157,7 @@ impl<'a> Build<'a> {
             sources: Vec::new(),
             absorbed: Vec::new(),
             done: Vec::new(),
+            constant: None,
         }
     }
 
@@ -232,7 +235,8 @@ impl<'a> Build<'a> {
     }
 
     fn take(&mut self, id: Id, later: &[Id], steps: usize) -> Option<Register> {
-        if let Some(number) = self.folder.number(id) {
+        if let Some((number, constant)) = self.folder.number(id) {
+            self.constant = Some(constant);
             return Some(self.step(Function::Constant(number), Vec::new()));
         }
         if !self.folder.foldable(self.units, id) {
@@ -267,11 +271,7 @@ impl<'a> Build<'a> {
     fn finish(mut self) -> (Expression, Vec<Id>, Vec<Id>) {
         if self.sources.is_empty() {
             // A kernel binds at least one input: all operands are numbers, so read one of them.
-            let constant = (0..self.folder.nodes.len())
-                .find(|&i| matches!(self.folder.nodes[i].op.leaf(), Some(Leaf::Constant(b)) if b.len() == 1));
-            if let Some(constant) = constant {
-                self.sources.push(constant);
-            }
+            self.sources.extend(self.constant);
         }
         self.expression.inputs = self.sources.len();
         (self.expression, self.sources, self.absorbed)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::op::{Leaf, Op};
+use super::program::Options;
 use super::shape::{self, Shape};
 use super::tape::State;
 use crate::Result;
@@ -64,10 +65,11 @@ pub struct Lowering<'a> {
     op: &'static str,
     inputs: Vec<Shape>,
     output: Shape,
+    options: Options,
 }
 
 impl<'a> Lowering<'a> {
-    pub(crate) fn new(gpu: &'a Gpu) -> Self {
+    pub(crate) fn new(gpu: &'a Gpu, options: Options) -> Self {
         Self {
             gpu,
             slots: Vec::new(),
@@ -76,12 +78,23 @@ impl<'a> Lowering<'a> {
             op: "",
             inputs: Vec::new(),
             output: Vec::new(),
+            options,
         }
     }
 
     /// What the device can do.
     pub fn capabilities(&self) -> &Capabilities {
         self.gpu.capabilities()
+    }
+
+    /// True if a shower must come out the same, to the bit, in a batch of any size: no sum may be cut by the batch's size.
+    pub fn per_shower(&self) -> bool {
+        self.options.frozen
+    }
+
+    /// True if ops shall use their plainest kernels.
+    pub fn plain(&self) -> bool {
+        self.options.plain
     }
 
     /// Shape of the `i`-th input of the op being lowered.

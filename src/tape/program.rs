@@ -19,6 +19,8 @@ pub struct Options {
     pub frozen: bool,
     /// Fills every buffer with NaN first, so that tests see what a kernel leaves unwritten.
     pub poison: bool,
+    /// Uses the plainest kernel of each op: the oracle for the fast ones.
+    pub plain: bool,
 }
 
 /// Bound on the work of one submission, so that a desktop system does not reset the device: 0.2 s on 0.5 TFLOP/s.
@@ -81,7 +83,7 @@ impl Tape {
             units[id].as_ref().map_or(&[][..], |(_, inputs)| inputs)
         });
 
-        let mut l = Lowering::new(gpu);
+        let mut l = Lowering::new(gpu, options);
         let mut slots: Vec<Slot> = vec![usize::MAX; nodes.len()];
         let mut inputs: HashMap<String, (Slot, Shape)> = HashMap::new();
         let placed = self.direct(&units, &live, &roots, outputs);
@@ -114,6 +116,20 @@ impl Tape {
             let shapes = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             l.op(op.as_ref(), &from, shapes, slots[id], &node.shape)?;
         }
+        // A state stored into another is copied before any state changes.
+        let mut copies: HashMap<Slot, Slot> = HashMap::new();
+        for effect in effects.iter().filter(|e| e.op.is_store()) {
+            if placed.contains_key(&effect.inputs[0]) {
+                continue;
+            }
+            let from = slots[effect.inputs[0]];
+            if matches!(l.slots[from].place, Place::Leaf(Leaf::State(_))) {
+                l.begin_update(effect.op.name());
+                let copy = l.scratch(l.slots[from].words);
+                crate::ops::update::copy(&mut l, from, copy)?;
+                copies.insert(from, copy);
+            }
+        }
         for effect in effects.iter() {
             l.begin_update(effect.op.name());
             // A gradient that was placed straight into its state needs no copy.
@@ -122,7 +138,8 @@ impl Tape {
                     .get(&effect.inputs[0])
                     .is_some_and(|s| s.key == effect.states[0].key);
             if !done {
-                let from: Vec<Slot> = effect.inputs.iter().map(|&i| slots[i]).collect();
+                let before = |&i: &Id| copies.get(&slots[i]).copied().unwrap_or(slots[i]);
+                let from: Vec<Slot> = effect.inputs.iter().map(before).collect();
                 effect.op.lower(&mut l, &effect.states, &from)?;
             }
         }
@@ -175,11 +192,26 @@ impl Tape {
                 .as_ref()
                 .is_some_and(|(op, _)| op.leaf().is_none() && !op.is_view());
             let only_use = uses.get(&id) == Some(&1) && outputs.iter().all(|(_, v)| v.id != id);
-            if computed && only_use && !read.contains(&&*state.key) {
+            // A dispatch cannot read one state and write another in the same buffer.
+            let shared = computed
+                && units[id]
+                    .iter()
+                    .flat_map(|(_, x)| x)
+                    .any(|&x| state_of(units, x).is_some_and(|s| s.buffer.same(&state.buffer)));
+            if computed && only_use && !shared && !read.contains(&&*state.key) {
                 placed.insert(id, state.clone());
             }
         }
         placed
+    }
+}
+
+/// The state that a node is, or is a view of.
+fn state_of(units: &[Unit], id: Id) -> Option<&super::tape::State> {
+    let (op, inputs) = units[id].as_ref()?;
+    match op.leaf() {
+        Some(Leaf::State(state)) => Some(state),
+        _ => op.is_view().then(|| state_of(units, inputs[0]))?,
     }
 }
 
@@ -224,7 +256,8 @@ impl Program {
         let mut memory: Vec<(Buffer, u64, u64)> = Vec::with_capacity(l.slots.len());
         let (mut leaf_bytes, mut state_bytes) = (0, 0);
         for (info, planned) in l.slots.iter().zip(&buffer) {
-            let bytes = (info.words as u64 * 4).max(4);
+            // Kernels may read four elements at once.
+            let bytes = (info.words as u64 * 4).next_multiple_of(16);
             memory.push(match (&info.place, planned) {
                 (Place::Leaf(Leaf::State(state)), _) => {
                     state_bytes += bytes;

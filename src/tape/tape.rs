@@ -116,16 +116,19 @@ impl Tape {
     }
 
     /// A value given before each run under `name`.
+    #[track_caller]
     pub fn input<'t>(&'t self, name: &str, shape: &[usize]) -> Var<'t> {
         self.leaf(Leaf::Input(name.into()), shape, DType::F32)
     }
 
     /// An integer input: indices, seeds, event numbers.
+    #[track_caller]
     pub fn input_u32<'t>(&'t self, name: &str, shape: &[usize]) -> Var<'t> {
         self.leaf(Leaf::Input(name.into()), shape, DType::U32)
     }
 
     /// The present value of a state when the program runs.
+    #[track_caller]
     pub fn state<'t>(&'t self, state: &State) -> Var<'t> {
         self.leaf(Leaf::State(state.clone()), &state.shape, DType::F32)
     }
@@ -156,6 +159,7 @@ impl Tape {
     }
 
     /// A tensor filled with `value`.
+    #[track_caller]
     pub fn full<'t>(&'t self, value: f32, shape: &[usize]) -> Var<'t> {
         self.constant(&[value], &[]).expand(shape)
     }

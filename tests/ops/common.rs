@@ -477,14 +477,14 @@ impl Drawn {
         program
     }
 
-    /// What rounding adds to `<cotangent, oracle>`.
+    /// What rounding adds to `<cotangent, oracle>` with sums of `terms` terms.
     fn noise(&self, y: &Nd, cotangent: &Nd) -> f64 {
         let sizes = y
             .data
             .iter()
             .zip(&cotangent.data)
             .map(|(y, c)| (y * c).abs());
-        4.0 * f64::EPSILON * sizes.sum::<f64>()
+        4.0 * f64::EPSILON * (self.terms as f64).sqrt() * sizes.sum::<f64>()
     }
 
     /// Compares elements of a gradient, and all of it along a random direction. Returns the worst error over tolerance.

@@ -3,10 +3,15 @@
 
 mod common;
 
-mod harness;
-
+mod elementwise;
 mod gather;
+mod harness;
+mod leaf;
 mod local;
+mod map;
+mod movement;
 mod pool;
 mod random;
+mod reduce;
 mod sort;
+mod update;

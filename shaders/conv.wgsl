@@ -1,0 +1,268 @@
+// conv.wgsl — convolution and transposed convolution (which is the input gradient of the convolution).
+//
+// x is [I][D][H][W][N], y is [O][D'][H'][W'][N], N the batch, the fastest axis. Two-dimensional: D = 1.
+//   conv            y[o,v,n] = act(bias[o] + sum_{i,k} w[o,i,k] x[i, v * stride + k - pad, n])
+//   conv_transpose  y[o,v,n] = act(bias[o] + sum_{i,k} w[i,o,k] x[i, (v + pad - k) / stride, n]),
+//                   k over the taps for which the division is exact; positions outside x count as zero
+//   act(r) = r for r >= 0, slope * r below (slope 1: identity, 0: relu)
+// wt is packed by pack.wgsl: [tile of 4 * QUADS outputs o][k in the order d, h, w][i][4 * QUADS], zeros beyond O.
+//
+// A transposed convolution falls apart into stride_d * stride_h * stride_w phases: the output voxels of one phase
+// (v = phase mod stride) use one set of taps, so a phase is a convolution of stride 1 and nothing is multiplied by
+// zero. The columns of a phase are its (voxel, shower) pairs in memory order.
+// One lane computes 4 * QUADS output channels of GROUPS * 4 columns: group j of lane t holds the four neighbouring
+// columns 4 * ((block * GROUPS + j) * WG + t) + 0..3; with SHARE the groups are GROUPS neighbours along w. With VECTOR (N a multiple of 4) the four lie in one voxel and
+// are one vec4 load; otherwise each has a position of its own.
+// One workgroup is (product z, block of columns, phase, part of the inputs i, tile of outputs), flattened over the grid,
+// the tile fastest. With parts > 1 the plain sums of part s go to y + s * y_part, and sum_parts finishes them.
+//
+// A dense layer y[o,m] = act(bias[o] + sum_i w[o,i] x[i,m]) is the convolution with all extents 1 and N = all columns m;
+// so are 1x1x1 convolutions (m = voxels x batch) and batches of matrix products (operands z * skip apart).
+
+struct ConvParams {
+    batch: u32, inputs: u32, outputs: u32,
+    in_d: u32, in_h: u32, in_w: u32,
+    out_d: u32, out_h: u32, out_w: u32,
+    kernel_d: u32, kernel_h: u32, kernel_w: u32,
+    stride_d: u32, stride_h: u32, stride_w: u32,
+    pad_d: u32, pad_h: u32, pad_w: u32,
+    transposed: u32, // 0 or 1
+    tiles: u32,      // of outputs
+    phases: u32,     // 1, or stride_d * stride_h * stride_w
+    parts: u32,      // of the inputs
+    chunk: u32,      // inputs of one part
+    groups: u32,     // workgroups that have work
+    blocks: u32,     // of columns, in the largest phase
+    x_skip: u32,     // from one product of the batch z to the next, in elements; 0 to share the operand
+    w_skip: u32,     // the same in wt, in vec4s
+    y_skip: u32,
+    y_part: u32,     // from one part to the next in y
+    taps: u32,       // kernel_d * kernel_h * kernel_w
+    padded: u32,     // inputs, filled up to a multiple of UNROLL unless TAPS
+    has_bias: u32,   // 0 or 1
+    slope: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: ConvParams;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>; // the buffer of x once more
+@group(0) @binding(3) var<storage, read> wt: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;        // in conv_any
+@group(0) @binding(5) var<storage, read_write> y4: array<vec4<f32>>; // in conv
+
+override WG: u32;
+override QUADS: u32;  // 1, 2, 4 or 8: a lane has 4 * QUADS output channels
+override GROUPS: u32; // 1..4, QUADS * GROUPS <= 16
+override LIVE: u32;   // outputs computed of each quad: fewer than 4 only where O < 4
+override VECTOR: bool;
+override UNROLL: u32; // 1..8 terms of the sum at once: a sum's round trip through a loop costs more than a term
+override TAPS: bool; // those terms are taps along w; otherwise inputs
+override SHARE: bool; // with TAPS, where positions in x are 1 apart: the groups are neighbours along w and share loads
+override SPAN: u32 = select(4u, 1u, VECTOR); // positions in a group
+override WINDOW: u32 = select(GROUPS, 1u, SHARE); // positions loaded for a term
+override SHARED: u32 = select(0u, GROUPS - 1u, SHARE); // further loads, for the groups after the first
+override UNIT: u32 = select(1u, 4u, VECTOR); // elements in a load
+
+// One axis of one phase: its taps are first, first + step, ...; tap number a reads x at position + offset + a * turn.
+struct Axis { count: u32, first: u32, step: u32, offset: u32, turn: u32, extent: u32 }
+
+fn axis(phase: u32, kernel: u32, stride: u32, pad: u32, extent: u32) -> Axis {
+    if p.transposed == 0u {
+        return Axis(kernel, 0u, 1u, 0u - pad, 1u, extent);
+    }
+    let first = (phase + pad) % stride;
+    let count = (max(kernel, first) - first + stride - 1u) / stride;
+    return Axis(count, first, stride, (phase + pad) / stride, 0u - 1u, (max(extent, phase) - phase + stride - 1u) / stride);
+}
+
+// What a lane holds.
+var<private> acc: array<vec4<f32>, 64>; // sums, [channel][group]
+var<private> v: array<vec4<f32>, 32>;   // loaded x, [term][group]
+var<private> y_at: u32;                 // where this part and z begin in y
+var<private> to: array<u32, 16>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
+
+// The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
+// registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads.
+fn add(q: u32, at: u32, step: u32, last: u32) {
+    var k: array<vec4<f32>, 8>;
+    for (var u = 0u; u < UNROLL; u++) {
+        let term = select(u, UNROLL - 1u - u, SHARE && p.transposed != 0u);
+        k[u] = select(vec4<f32>(), wt[at + min(term, last) * step + q], term <= last);
+    }
+    for (var c = 0u; c < LIVE; c++) {
+        for (var j = 0u; j < GROUPS; j++) {
+            var r = acc[(q * 4u + c) * GROUPS + j];
+            for (var u = 0u; u < UNROLL; u++) { r = fma(vec4<f32>(k[u][c]), v[u * select(GROUPS, 1u, SHARE) + j], r); }
+            acc[(q * 4u + c) * GROUPS + j] = r;
+        }
+    }
+}
+
+fn finish(q: u32, tile: u32) {
+    for (var c = 0u; c < LIVE; c++) {
+        var shift = 0.0;
+        if p.has_bias != 0u { shift = bias[min((tile * QUADS + q) * 4u + c, p.outputs - 1u)]; }
+        for (var j = 0u; j < GROUPS; j++) {
+            let r = acc[(q * 4u + c) * GROUPS + j] + vec4<f32>(shift);
+            acc[(q * 4u + c) * GROUPS + j] = select(r * p.slope, r, r >= vec4<f32>());
+        }
+    }
+}
+
+fn store_quad(q: u32, id: u32) {
+    let plane = p.out_d * p.out_h * p.out_w * p.batch;
+    for (var c = 0u; c < LIVE; c++) {
+        let o = ((id % p.tiles) * QUADS + q) * 4u + c;
+        let base = y_at + o * plane;
+        for (var j = 0u; j < GROUPS; j++) {
+            if o < p.outputs && to[j] != 0xffffffffu { y4[(base + to[j]) / 4u] = acc[(q * 4u + c) * GROUPS + j]; }
+        }
+    }
+}
+
+fn store_any(q: u32, id: u32) {
+    let plane = p.out_d * p.out_h * p.out_w * p.batch;
+    for (var c = 0u; c < LIVE; c++) {
+        let o = ((id % p.tiles) * QUADS + q) * 4u + c;
+        let base = y_at + o * plane;
+        for (var j = 0u; j < GROUPS; j++) {
+            for (var s = 0u; s < 4u; s++) {
+                let k = j * SPAN + s % SPAN;
+                if o < p.outputs && to[k] != 0xffffffffu { y[base + to[k]] = acc[(q * 4u + c) * GROUPS + j][s]; }
+            }
+        }
+    }
+}
+
+// Fills acc; false where the workgroup has nothing to do.
+fn sums(id: u32, t: u32) -> bool {
+    if id >= p.groups { return false; }
+    let tile = id % p.tiles;
+    let part = (id / p.tiles) % p.parts;
+    let phase = (id / (p.tiles * p.parts)) % p.phases;
+    let block = (id / (p.tiles * p.parts * p.phases)) % p.blocks;
+    let z = id / (p.tiles * p.parts * p.phases * p.blocks);
+    y_at = part * p.y_part + z * p.y_skip;
+
+    // the phase, and its columns
+    let wide = p.transposed != 0u;
+    let phase_w = phase % p.stride_w;
+    let phase_h = (phase / p.stride_w) % p.stride_h;
+    let phase_d = phase / (p.stride_w * p.stride_h);
+    let ad = axis(phase_d, p.kernel_d, p.stride_d, p.pad_d, p.out_d);
+    let ah = axis(phase_h, p.kernel_h, p.stride_h, p.pad_h, p.out_h);
+    let aw = axis(phase_w, p.kernel_w, p.stride_w, p.pad_w, p.out_w);
+    let in_step = select(vec3<u32>(p.stride_d, p.stride_h, p.stride_w), vec3<u32>(1u), wide);
+    let out_step = select(vec3<u32>(1u), vec3<u32>(p.stride_d, p.stride_h, p.stride_w), wide);
+    let across = select(1u, GROUPS, SHARE); // voxels of a lane along w
+    let wide_w = (aw.extent + across - 1u) / across;
+    let columns = ad.extent * ah.extent * wide_w * p.batch;
+    if block * (GROUPS / across) * WG * 4u >= columns { return false; }
+
+    var pd: array<u32, 16>; // position in x of tap offset 0
+    var ph: array<u32, 16>;
+    var pw: array<u32, 16>;
+    var at: array<u32, 16>; // its address in channel 0
+    for (var j = 0u; j < GROUPS; j++) {
+        for (var s = 0u; s < SPAN; s++) {
+            let m = 4u * (select(block * GROUPS + j, block, SHARE) * WG + t) + s;
+            let n = m % p.batch;
+            let vw = (m / p.batch) % wide_w * across + select(0u, j, SHARE);
+            let row = m / (p.batch * wide_w);
+            let vh = row % ah.extent;
+            let vd = row / ah.extent;
+            let k = j * SPAN + s;
+            pd[k] = vd * in_step.x + ad.offset;
+            ph[k] = vh * in_step.y + ah.offset;
+            pw[k] = vw * in_step.z + aw.offset;
+            at[k] = ((pd[k] * p.in_h + ph[k]) * p.in_w + pw[k]) * p.batch + n;
+            let v = ((vd * out_step.x + phase_d) * p.out_h + vh * out_step.y + phase_h) * p.out_w + vw * out_step.z + phase_w;
+            to[k] = select(0xffffffffu, v * p.batch + n, m < columns && vw < aw.extent);
+        }
+    }
+
+    let i0 = part * p.chunk;
+    let i1 = min(i0 + p.chunk, p.inputs);
+    let plane = p.in_d * p.in_h * p.in_w * p.batch / UNIT;
+    for (var a = 0u; a < ad.count; a++) {
+        for (var b = 0u; b < ah.count; b++) {
+            let od = a * ad.turn;
+            let oh = b * ah.turn;
+            let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first + b * ah.step) * p.kernel_w + aw.first;
+            for (var e0 = 0u; e0 < aw.count; e0 += select(1u, UNROLL, TAPS)) {
+                var src: array<u32, 128>; // [tap][position]
+                var live: array<bool, 128>;
+                for (var u = 0u; u < select(1u, UNROLL + SHARED, TAPS); u++) {
+                    let ow = (e0 + select(u, UNROLL - 1u - u, SHARE && wide)) * aw.turn;
+                    let shift = ((od * p.in_h + oh) * p.in_w + ow) * p.batch;
+                    for (var j = 0u; j < WINDOW; j++) {
+                        for (var s = 0u; s < SPAN; s++) {
+                            let k = j * SPAN + s;
+                            let ok = pd[k] + od < p.in_d && ph[k] + oh < p.in_h && pw[k] + ow < p.in_w;
+                            live[u * WINDOW * SPAN + k] = ok;
+                            src[u * WINDOW * SPAN + k] = (z * p.x_skip + select(0u, at[k] + shift, ok)) / UNIT;
+                        }
+                    }
+                }
+                for (var i = i0; i < i1; i += select(UNROLL, 1u, TAPS)) {
+                    for (var u = 0u; u < UNROLL + SHARED; u++) {
+                        let first = min(i + select(u, 0u, TAPS), p.inputs - 1u) * plane;
+                        for (var j = 0u; j < WINDOW; j++) {
+                            let g = (select(0u, u, TAPS) * WINDOW + j) * SPAN;
+                            if VECTOR {
+                                v[u * WINDOW + j] = select(vec4<f32>(), x4[src[g] + first], live[g]);
+                            } else {
+                                for (var s = 0u; s < 4u; s++) {
+                                    let k = g + s % SPAN;
+                                    v[u * WINDOW + j][s] = select(0.0, x[src[k] + first], live[k]);
+                                }
+                            }
+                        }
+                    }
+                    let q0 = (tile * p.taps + tap0 + e0 * aw.step) * p.padded + i;
+                    let step = select(1u, aw.step * p.padded, TAPS) * QUADS;
+                    let w0 = z * p.w_skip + q0 * QUADS;
+                    let last = select(UNROLL, aw.count - e0, TAPS) - 1u;
+                    add(0u, w0, step, last);
+                    if QUADS > 1u { add(1u, w0, step, last); }
+                    if QUADS > 2u { add(2u, w0, step, last); add(3u, w0, step, last); }
+                    if QUADS > 4u { add(4u, w0, step, last); add(5u, w0, step, last); }
+                    if QUADS > 6u { add(6u, w0, step, last); add(7u, w0, step, last); }
+                }
+            }
+        }
+    }
+    finish(0u, tile);
+    if QUADS > 1u { finish(1u, tile); }
+    if QUADS > 2u { finish(2u, tile); finish(3u, tile); }
+    if QUADS > 4u { finish(4u, tile); finish(5u, tile); }
+    if QUADS > 6u { finish(6u, tile); finish(7u, tile); }
+    return true;
+}
+
+// N a multiple of 4.
+@compute @workgroup_size(WG)
+fn conv(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+        @builtin(local_invocation_index) t: u32) {
+    let id = wg.y * nwg.x + wg.x;
+    if !sums(id, t) { return; }
+    store_quad(0u, id);
+    if QUADS > 1u { store_quad(1u, id); }
+    if QUADS > 2u { store_quad(2u, id); store_quad(3u, id); }
+    if QUADS > 4u { store_quad(4u, id); store_quad(5u, id); }
+    if QUADS > 6u { store_quad(6u, id); store_quad(7u, id); }
+}
+
+// Any N.
+@compute @workgroup_size(WG)
+fn conv_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+            @builtin(local_invocation_index) t: u32) {
+    let id = wg.y * nwg.x + wg.x;
+    if !sums(id, t) { return; }
+    store_any(0u, id);
+    if QUADS > 1u { store_any(1u, id); }
+    if QUADS > 2u { store_any(2u, id); store_any(3u, id); }
+    if QUADS > 4u { store_any(4u, id); store_any(5u, id); }
+    if QUADS > 6u { store_any(6u, id); store_any(7u, id); }
+}

@@ -1,0 +1,133 @@
+//! What commands write: results to standard output, messages and progress to standard error.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::panic::PanicHookInfo;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use calogen::{Error, Result};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// Prints a result and a line break. A reader that has closed the pipe has seen enough: no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    match written {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::io("standard output", e)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result as one JSON object.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    print(&to_json(value)?)
+}
+
+/// Indented JSON.
+pub fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map_err(|e| Error::NotFinite(format!("cannot be written as JSON: {e}")))
+}
+
+/// A message on standard error; if that is closed, nobody can be told.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// In place of the backtrace: one line, and the exit status of any other failure.
+pub fn panicked(info: &PanicHookInfo) {
+    let what = info.payload_as_str().unwrap_or("unknown");
+    let place = info
+        .location()
+        .map_or(String::new(), |l| format!(" at {}:{}", l.file(), l.line()));
+    say(&format!(
+        "calogen: internal error{place}: {}",
+        what.replace('\n', " ")
+    ));
+    std::process::exit(1);
+}
+
+/// How long nothing is said about work in progress where no bar is drawn.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How far long work is: a bar with rate and remaining time on a terminal, else a line now and then.
+pub struct Progress {
+    what: &'static str,
+    unit: &'static str,
+    total: u64,
+    done: AtomicU64,
+    start: Instant,
+    spoke: Mutex<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Work of `total` pieces called `unit` begins.
+    pub fn new(what: &'static str, unit: &'static str, total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template = format!(
+                "{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+            );
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            bar.set_message(what);
+            bar
+        });
+        let start = Instant::now();
+        Self {
+            what,
+            unit,
+            total,
+            done: AtomicU64::new(0),
+            start,
+            spoke: Mutex::new(start),
+            bar,
+        }
+    }
+
+    /// `n` more pieces are done. May be called from several threads.
+    pub fn advance(&self, n: u64) {
+        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        } else if let Ok(mut spoke) = self.spoke.try_lock()
+            && spoke.elapsed() >= SILENCE
+        {
+            *spoke = Instant::now();
+            say(&self.line(done));
+        }
+    }
+
+    /// `evaluate: 3,000 of 6,375 showers, 300/s, 11 seconds left`
+    fn line(&self, done: u64) -> String {
+        let (what, unit, total) = (self.what, self.unit, self.total);
+        let elapsed = self.start.elapsed().as_secs_f64();
+        let rate = done as f64 / elapsed.max(1e-9);
+        let left =
+            Duration::from_secs_f64((total.saturating_sub(done) as f64 / rate.max(1e-9)).min(1e9));
+        let rate = if rate < 10.0 {
+            format!("{rate:.2}")
+        } else {
+            format!("{rate:.0}")
+        };
+        format!(
+            "{what}: {done} of {total} {unit}, {rate}/s, {} left",
+            HumanDuration(left)
+        )
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Where the datasets of a shower file stand, and whether they fit together.
+//!
+//! All that can be said without reading cells is said here, so that a file that opens fails later only for what its
+//! cells hold.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use hdf5::dataset::Layout as Storage;
+use hdf5::{Dataset, File, Group};
+use hdf5_metno as hdf5;
+
+use super::ShowerInfo;
+use super::h5;
+use crate::{Error, Result};
+
+/// Groups are looked for this deep and up to this many: a file may link groups in a circle.
+const DEPTH: usize = 3;
+const GROUPS: usize = 256;
+
+/// A dataset of the file, with what is said of it in messages.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub data: Dataset,
+    /// Path within the file: `30x30/layers`.
+    pub name: String,
+    pub dims: Vec<usize>,
+}
+
+/// The datasets of one shower file.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub layers: Column,
+    pub energy: Column,
+    pub position: Option<Column>,
+    pub conditions: Option<Column>,
+    pub events: usize,
+    pub info: ShowerInfo,
+    /// The attribute in the precision in which the file has it.
+    pub threshold: Option<f64>,
+    /// Whether cells are stored in double precision.
+    pub double: bool,
+}
+
+impl Layout {
+    pub fn of(path: &Path, file: &File) -> Result<Self> {
+        let place = Place::find(path, file)?;
+        let layers = place.column(path, "layers")?;
+        let energy = place.column(path, "energy")?;
+        let (events, shape) = layers.cells(path)?;
+        energy.expect(path, events, &[&[], &[1]], "[N] or [N,1]", &layers)?;
+        let position = place.optional(path, "position")?;
+        if let Some(position) = &position {
+            position.expect(path, events, &[&[2]], "[N,2]", &layers)?;
+        }
+        let conditions = place.optional(path, "conditions")?;
+        let condition_names = match &conditions {
+            Some(conditions) => conditions.names(path, events, &layers)?,
+            None => Vec::new(),
+        };
+        let on = |what: &str| format!("dataset `{}`: {what}", layers.name);
+        let said = |e: hdf5::Error| Error::format(path, on(&e.to_string()));
+        // In double precision as well: a threshold that overflows float32 is none.
+        let single: Option<f32> = h5::number(&layers.data, "threshold").map_err(said)?;
+        let threshold = h5::number(&layers.data, "threshold").map_err(said)?;
+        let double = h5::is_double(&layers.data).map_err(said)?;
+        let info = ShowerInfo {
+            shape,
+            unit: h5::string(&layers.data, "unit")
+                .map_err(said)?
+                .unwrap_or_else(|| "MeV".into()),
+            threshold: single,
+            cell_size_mm: h5::numbers(&layers.data, "cell_size_mm").map_err(said)?,
+            detector: h5::string(file, "detector")
+                .map_err(|e| Error::format(path, format!("root: {e}")))?,
+            condition_names,
+            mip: h5::number(&layers.data, "mip_MeV").map_err(said)?,
+        };
+        Ok(Self {
+            layers,
+            energy,
+            position,
+            conditions,
+            events,
+            info,
+            threshold,
+            double,
+        })
+    }
+}
+
+impl Column {
+    fn open(path: &Path, group: &Group, prefix: &str, name: &str) -> Result<Self> {
+        let full = format!("{prefix}{name}");
+        let wrong = |e| h5::failed(path, &format!("`{full}` cannot be opened as a dataset"), e);
+        let data = group.dataset(name).map_err(wrong)?;
+        let dims = data.space().map_err(wrong)?.shape();
+        let column = Self {
+            data,
+            name: full,
+            dims,
+        };
+        match h5::not_numeric(&column.data) {
+            Ok(None) => {}
+            Ok(Some(kind)) => {
+                return Err(column.wrong(
+                    path,
+                    format!("type {kind}, expected a number (float32 or float64)"),
+                ));
+            }
+            Err(e) => return Err(column.wrong(path, e.to_string())),
+        }
+        Ok(column)
+    }
+
+    fn wrong(&self, path: &Path, what: String) -> Error {
+        Error::format(path, format!("dataset `{}`: {what}", self.name))
+    }
+
+    /// Number of showers and shape [Z,X,Y] of `layers`.
+    fn cells(&self, path: &Path) -> Result<(usize, [usize; 3])> {
+        let (events, shape) = match self.dims[..] {
+            [n, z, x, y] => (n, [z, x, y]),
+            [n, x, y] => (n, [1, x, y]),
+            _ => {
+                return Err(self.wrong(
+                    path,
+                    format!("shape {:?}, expected [N,Z,X,Y] or [N,X,Y]", self.dims),
+                ));
+            }
+        };
+        if shape.contains(&0) {
+            return Err(self.wrong(path, format!("shape {:?} has an extent of zero", self.dims)));
+        }
+        if events == 0 {
+            return Err(self.wrong(
+                path,
+                format!("shape {:?}: the file holds no showers", self.dims),
+            ));
+        }
+        if self
+            .dims
+            .iter()
+            .try_fold(8usize, |n, &d| n.checked_mul(d))
+            .is_none()
+        {
+            return Err(self.wrong(
+                path,
+                format!("shape {:?} is larger than any memory", self.dims),
+            ));
+        }
+        self.written(path)?;
+        Ok((events, shape))
+    }
+
+    /// Checks that there are `events` rows, each of one of the shapes of `row`.
+    fn expect(
+        &self,
+        path: &Path,
+        events: usize,
+        row: &[&[usize]],
+        expected: &str,
+        layers: &Self,
+    ) -> Result<()> {
+        if self.dims.is_empty() || !row.contains(&&self.dims[1..]) {
+            return Err(self.wrong(path, format!("shape {:?}, expected {expected}", self.dims)));
+        }
+        if self.dims[0] != events {
+            let (own, theirs) = (&self.dims, &layers.dims);
+            let what = format!(
+                "{} rows of shape {own:?}, but `{}` has {events} ({theirs:?})",
+                own[0], layers.name
+            );
+            return Err(self.wrong(path, what));
+        }
+        self.written(path)
+    }
+
+    /// The library gives zeros for what was never written, which are no showers.
+    fn written(&self, path: &Path) -> Result<()> {
+        if self.data.storage_size() == 0 && self.data.layout() != Storage::Virtual {
+            return Err(self.wrong(
+                path,
+                format!("nothing was written to it (shape {:?})", self.dims),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The names of the columns of `conditions`.
+    fn names(&self, path: &Path, events: usize, layers: &Self) -> Result<Vec<String>> {
+        let [_, columns @ 1..=usize::MAX] = self.dims[..] else {
+            return Err(self.wrong(path, format!("shape {:?}, expected [N,C]", self.dims)));
+        };
+        self.expect(path, events, &[&[columns]], "[N,C]", layers)?;
+        let mut names = h5::strings(&self.data, "names")
+            .map_err(|e| self.wrong(path, e.to_string()))?
+            .ok_or_else(|| {
+                self.wrong(
+                    path,
+                    format!("{columns} columns, but no attribute `names` for them"),
+                )
+            })?;
+        if let [one] = &names[..] {
+            names = one.split(',').map(|name| name.trim().to_owned()).collect();
+        }
+        if names.len() != columns {
+            let what = format!(
+                "{columns} columns, but attribute `names` has {}: {}",
+                names.len(),
+                names.join(", ")
+            );
+            return Err(self.wrong(path, what));
+        }
+        for (i, name) in names.iter().enumerate() {
+            if name.is_empty() || names[..i].contains(name) {
+                return Err(self.wrong(
+                    path,
+                    format!("attribute `names` has {name:?} at {i}, empty or a second time"),
+                ));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// A group that may hold the datasets.
+struct Place {
+    group: Group,
+    /// Path before the names of its members: empty at the root, else `30x30/`.
+    prefix: String,
+    members: Vec<String>,
+}
+
+impl Place {
+    /// The root if it has both `layers` and `energy`, else the one group that does.
+    fn find(path: &Path, file: &File) -> Result<Self> {
+        let root = file
+            .group("/")
+            .map_err(|e| h5::failed(path, "root group", e))?;
+        let mut places = Vec::new();
+        let mut found = Vec::new();
+        let mut queue = VecDeque::from([(root, String::new(), 0)]);
+        while let Some((group, prefix, depth)) = queue.pop_front() {
+            let members = group
+                .member_names()
+                .map_err(|e| h5::failed(path, &format!("group `/{prefix}`"), e))?;
+            for name in &members {
+                if let Ok(data) = group.dataset(name) {
+                    found.push(format!("dataset `{prefix}{name}` {:?}", data.shape()));
+                } else if let Ok(inner) = group.group(name) {
+                    found.push(format!("group `{prefix}{name}`"));
+                    if depth < DEPTH && places.len() + queue.len() < GROUPS {
+                        queue.push_back((inner, format!("{prefix}{name}/"), depth + 1));
+                    }
+                }
+            }
+            let place = Self {
+                group,
+                prefix,
+                members,
+            };
+            if depth == 0 && place.qualifies() {
+                return Ok(place);
+            }
+            places.push(place);
+        }
+        let names: Vec<_> = places
+            .iter()
+            .filter(|p| p.qualifies())
+            .map(|p| format!("`{}`", p.prefix))
+            .collect();
+        if names.len() > 1 {
+            let what = format!(
+                "several groups hold `layers` and `energy`, expected one: {}",
+                names.join(", ")
+            );
+            return Err(Error::format(path, what));
+        }
+        let half = places.iter().find(|p| p.has("layers") || p.has("energy"));
+        let missing = match half {
+            Some(p) if p.has("layers") => {
+                format!("no dataset `{0}energy` beside `{0}layers`", p.prefix)
+            }
+            Some(p) => format!("no dataset `{0}layers` beside `{0}energy`", p.prefix),
+            None => "no datasets `layers` and `energy`".into(),
+        };
+        places.into_iter().find(Self::qualifies).ok_or_else(|| {
+            let more = found.len().saturating_sub(16);
+            found.truncate(16);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let found = if found.is_empty() {
+                "nothing".into()
+            } else {
+                found.join(", ")
+            };
+            Error::format(path, format!("{missing}; found {found}{more}"))
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|m| m == name)
+    }
+
+    fn qualifies(&self) -> bool {
+        self.has("layers") && self.has("energy")
+    }
+
+    fn column(&self, path: &Path, name: &str) -> Result<Column> {
+        Column::open(path, &self.group, &self.prefix, name)
+    }
+
+    fn optional(&self, path: &Path, name: &str) -> Result<Option<Column>> {
+        if self.has(name) {
+            self.column(path, name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Showers in files and in host memory.
+//!
+//! A shower file is HDF5: `layers` `[N,Z,X,Y]` and `energy` `[N,1]` at the root or together in one group, with optional
+//! labels `position` `[N,2]` and `conditions` `[N,C]`. [`ShowerFile`] reads it, [`ShowerWriter`] writes it, [`ShowerSet`]
+//! joins several of them, and [`Batches`] shuffles them into training batches on a thread of its own. A file is checked
+//! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
+
+#[cfg(all(feature = "hdf5", feature = "train"))]
+mod batches;
+#[cfg(feature = "hdf5")]
+mod columns;
+#[cfg(feature = "hdf5")]
+mod file;
+#[cfg(feature = "hdf5")]
+mod h5;
+#[cfg(feature = "hdf5")]
+mod layout;
+#[cfg(feature = "hdf5")]
+mod set;
+mod showers;
+#[cfg(all(feature = "hdf5", feature = "train"))]
+mod stream;
+#[cfg(feature = "hdf5")]
+mod write;
+
+#[cfg(all(feature = "hdf5", feature = "train"))]
+pub use batches::Batches;
+#[cfg(feature = "hdf5")]
+pub use file::ShowerFile;
+#[cfg(feature = "hdf5")]
+pub use set::ShowerSet;
+pub use showers::{ShowerInfo, Showers};
+#[cfg(feature = "hdf5")]
+pub use write::{Labels, ShowerWriter};

@@ -1,0 +1,145 @@
+//! Several shower files read as one.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::{ShowerFile, ShowerInfo, Showers};
+use crate::{Error, Result};
+
+/// Shower files one after the other, equal in shape, unit and labels.
+#[derive(Debug)]
+pub struct ShowerSet {
+    files: Vec<ShowerFile>,
+    /// Index of the first shower of each file, and the number of all.
+    starts: Vec<usize>,
+}
+
+impl ShowerSet {
+    /// Opens files and joins them.
+    pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self> {
+        Self::new(
+            paths
+                .into_iter()
+                .map(ShowerFile::open)
+                .collect::<Result<_>>()?,
+        )
+    }
+
+    /// Joins files, at least one. Files that do not belong together are an error that says both values.
+    pub fn new(files: Vec<ShowerFile>) -> Result<Self> {
+        let Some(first) = files.first() else {
+            return Err(Error::Config(
+                "no shower file given, expected at least one".into(),
+            ));
+        };
+        for other in &files[1..] {
+            let (a, b) = (first.info(), other.info());
+            let names = |info: &ShowerInfo| format!("[{}]", info.condition_names.join(", "));
+            let pairs = [
+                (
+                    "shape [Z,X,Y]",
+                    format!("{:?}", b.shape),
+                    format!("{:?}", a.shape),
+                ),
+                ("unit", b.unit.clone(), a.unit.clone()),
+                ("conditions", names(b), names(a)),
+                (
+                    "position",
+                    yes(other.has_position()),
+                    yes(first.has_position()),
+                ),
+            ];
+            for (what, theirs, ours) in pairs {
+                if theirs != ours {
+                    let first = first.path().display();
+                    return Err(Error::format(
+                        other.path(),
+                        format!("{what} is {theirs}, but {ours} in {first}"),
+                    ));
+                }
+            }
+        }
+        let starts = std::iter::once(0)
+            .chain(files.iter().scan(0usize, |sum, f| {
+                *sum = sum.saturating_add(f.len());
+                Some(*sum)
+            }))
+            .collect();
+        Ok(Self { files, starts })
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[ShowerFile] {
+        &self.files
+    }
+
+    /// Number of showers of all files.
+    pub fn len(&self) -> usize {
+        self.starts[self.files.len()]
+    }
+
+    /// Always false: a file without showers does not open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the first file says of itself; shape, unit and conditions are those of all.
+    pub fn info(&self) -> &ShowerInfo {
+        self.files[0].info()
+    }
+
+    /// True where the showers have an impact point.
+    pub fn has_position(&self) -> bool {
+        self.files[0].has_position()
+    }
+
+    /// Bytes of one shower in memory, labels included.
+    pub fn shower_bytes(&self) -> usize {
+        let info = self.info();
+        let cells: usize = info.shape.iter().product();
+        4 * (cells + 1 + 2 * usize::from(self.has_position()) + info.condition_names.len())
+    }
+
+    /// All incident energies, in GeV.
+    pub fn energies(&self) -> Result<Vec<f32>> {
+        let mut energies = Vec::new();
+        for file in &self.files {
+            energies.extend(file.energies()?);
+        }
+        Ok(energies)
+    }
+
+    /// The showers of a range, across files.
+    pub fn read(&self, range: Range<usize>) -> Result<Showers<f32>> {
+        if range.start > range.end || range.end > self.len() {
+            let first = self.files[0].path().display();
+            let (n, files) = (self.len(), self.files.len());
+            let what = format!(
+                "events {}..{} of {n} in {files} files",
+                range.start, range.end
+            );
+            return Err(Error::Config(format!("{first}: {what}")));
+        }
+        let empty = range.start.min(self.files[0].len());
+        let mut showers: Option<Showers> = None;
+        for (file, own) in self.files.iter().zip(self.starts.windows(2)) {
+            let (from, to) = (range.start.max(own[0]), range.end.min(own[1]));
+            if from < to {
+                let part = file.read(from - own[0]..to - own[0])?;
+                match &mut showers {
+                    Some(all) => all.append(&part),
+                    None => showers = Some(part),
+                }
+            }
+        }
+        showers.map_or_else(|| self.files[0].read(empty..empty), Ok)
+    }
+}
+
+fn yes(present: bool) -> String {
+    if present {
+        "present".into()
+    } else {
+        "absent".into()
+    }
+}

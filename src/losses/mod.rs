@@ -1,0 +1,50 @@
+//! Losses over variables. Means are over showers, the last axis, unless a loss says otherwise.
+
+use crate::tape::Var;
+
+/// Mean of (a - b)².
+#[track_caller]
+pub fn mse<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    (a - b).square().mean_all()
+}
+
+/// Mean of |a - b|.
+#[track_caller]
+pub fn l1<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    (a - b).abs().mean_all()
+}
+
+/// Mean of `max(x, 0) - x t + ln(1 + e^-|x|)`: cross entropy of the probability sigmoid(x) with target t.
+#[track_caller]
+pub fn bce_with_logits<'t>(x: Var<'t>, target: Var<'t>) -> Var<'t> {
+    (x.relu() - x * target + (-x.abs()).exp().log1p()).mean_all()
+}
+
+/// How a gradient penalty takes the norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PenaltyNorm {
+    /// Of each shower's gradient, as WGAN-GP defines it (arXiv:1704.00028).
+    PerShower,
+    /// Of the gradient of the whole batch at once: a quirk of the published HGCAL code.
+    WholeBatch,
+}
+
+/// Gradient penalty: mean over showers of (|d critic / d x| - 1)² at `x`, whose last axis is the shower.
+///
+/// `critic` maps x to one value a shower, `[1, N]` or `[N]`.
+#[track_caller]
+pub fn gradient_penalty<'t>(
+    x: Var<'t>,
+    critic: impl Fn(Var<'t>) -> Var<'t>,
+    norm: PenaltyNorm,
+) -> Var<'t> {
+    let score = critic(x).sum_all();
+    let slope = x.tape().gradients(score, &[x])[0];
+    let voxels: Vec<usize> = (0..x.rank() - 1).collect();
+    let square = match norm {
+        PenaltyNorm::PerShower => slope.square().sum(&voxels),
+        PenaltyNorm::WholeBatch => slope.square().sum_all(),
+    };
+    // The root has no slope at 0, where a critic that is constant would divide by it.
+    ((square + 1e-12).sqrt() - 1.0).square().mean_all()
+}

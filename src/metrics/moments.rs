@@ -1,0 +1,41 @@
+//! Mean and standard deviation.
+
+use serde::Serialize;
+
+/// Mean and standard deviation of a sample, null where it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Moments {
+    /// Σv / n.
+    pub mean: Option<f64>,
+    /// √(Σ(v − mean)² / n).
+    pub std: Option<f64>,
+}
+
+impl Moments {
+    /// Of `values`, in two passes.
+    pub fn of(values: &[f64]) -> Self {
+        Self::from((!values.is_empty()).then(|| mean_and_std(values)))
+    }
+}
+
+impl From<Option<(f64, f64)>> for Moments {
+    fn from(moments: Option<(f64, f64)>) -> Self {
+        Self {
+            mean: moments.map(|(mean, _)| mean),
+            std: moments.map(|(_, std)| std),
+        }
+    }
+}
+
+/// Mean and standard deviation of a sample that is not empty. Values are counted from the first of them, so that the
+/// deviation of equal values is exactly 0.
+pub(super) fn mean_and_std(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let first = values[0];
+    let mean = values.iter().map(|v| v - first).sum::<f64>() / n;
+    let squares: f64 = values
+        .iter()
+        .map(|v| (v - first - mean) * (v - first - mean))
+        .sum();
+    (first + mean, (squares / n).sqrt())
+}

@@ -1,0 +1,57 @@
+//! From a file's cell energies to what networks see, and back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tape::Var;
+
+/// The transformation: `x = e / unit`, 0 below `threshold`; divided by the incident energy in GeV if `per_energy`; times
+/// `scale`; then ln(1 + x) if `log`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocess {
+    /// File units per unit of the networks, such as MeV per MIP.
+    pub unit: f32,
+    /// In units of the networks: smaller cells count as empty, in data and in generated showers.
+    pub threshold: f32,
+    /// Divides by the incident energy: the response then moves alike at all energies.
+    pub per_energy: bool,
+    /// Factor before the logarithm.
+    pub scale: f32,
+    /// Takes ln(1 + x).
+    pub log: bool,
+}
+
+impl Preprocess {
+    /// `showers` [Z,X,Y,N] in file units to what networks see; `energy` [1,N] in GeV.
+    pub fn forward<'t>(&self, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
+        let mut x = showers * (1.0 / self.unit);
+        if self.threshold > 0.0 {
+            // 1 where x >= threshold
+            x = x * (1.0 - x.tape().full(self.threshold, &x.shape()).greater(x));
+        }
+        x = x * self.scale;
+        if self.per_energy {
+            x = x / energy;
+        }
+        if self.log { x.log1p() } else { x }
+    }
+
+    /// The inverse.
+    pub fn backward<'t>(&self, seen: Var<'t>, energy: Var<'t>) -> Var<'t> {
+        let mut x = if self.log { seen.expm1() } else { seen };
+        if self.per_energy {
+            x = x * energy;
+        }
+        x = x * (1.0 / self.scale);
+        if self.threshold > 0.0 {
+            x = x * (1.0 - x.tape().full(self.threshold, &x.shape()).greater(x));
+        }
+        x * self.unit
+    }
+
+    /// What one unit of the networks, unscaled, is in the networks' view at incident energy 1: `forward` of `unit x`.
+    pub fn seen(&self, x: f32) -> f32 {
+        let x = x * self.scale;
+        if self.log { x.ln_1p() } else { x }
+    }
+}

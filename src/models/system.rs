@@ -1,0 +1,218 @@
+//! What a system must say of itself so that one trainer trains it and one generator samples it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::gpu::Gpu;
+use crate::nn::{Mode, Net, Network, Parameters};
+use crate::ops::Optimizer;
+use crate::tape::{Tape, Var};
+use crate::{Error, Result};
+
+/// One kind of training step: which networks it updates, and how.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name in logs.
+    pub name: &'static str,
+    /// The networks whose parameters follow the gradient of its first loss.
+    pub networks: Vec<&'static str>,
+    /// How they follow.
+    pub optimizer: Optimizer,
+}
+
+/// A step to take on the present batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turn {
+    /// Index into [`System::steps`].
+    pub step: usize,
+    /// Learning rate.
+    pub learning_rate: f32,
+}
+
+/// Where training stands before an iteration, which is one batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Iterations done.
+    pub iteration: u64,
+    /// Epochs done, with the fraction of the present one.
+    pub epoch: f64,
+    /// Share of the whole training that is done, 0 to 1.
+    pub share: f64,
+}
+
+/// A generative system: its networks, its steps, its sampler.
+pub trait System: Send + Sync {
+    /// The name under which the command line knows it.
+    fn name(&self) -> &'static str;
+
+    /// The whole configuration.
+    fn config(&self) -> serde_json::Value;
+
+    /// Extents of a shower (Z, X, Y).
+    fn shape(&self) -> [usize; 3];
+
+    /// Names of the labels a shower is generated for: `energy`, `position_x`, `position_y`, or of the file's conditions.
+    fn conditions(&self) -> Vec<String>;
+
+    /// All networks.
+    fn networks(&self) -> Result<Vec<Network>>;
+
+    /// Names of the networks that sampling needs.
+    fn generators(&self) -> Vec<&'static str>;
+
+    /// Kinds of training step.
+    fn steps(&self) -> Vec<Step>;
+
+    /// The steps to take on the next batch, in order.
+    fn schedule(&self, at: Progress) -> Vec<Turn>;
+
+    /// Epochs of the whole training, if not told otherwise.
+    fn epochs(&self) -> f64;
+
+    /// Showers in a batch, if not told otherwise.
+    fn batch(&self) -> usize;
+
+    /// Rate per step of the running mean of the generators' parameters, if one is kept: sampling then uses it.
+    fn average(&self) -> Option<f32> {
+        None
+    }
+
+    /// The losses of one kind of step by name; the first is minimised.
+    fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)>;
+
+    /// Showers `[Z,X,Y,N]` in the unit of the training file.
+    fn sample<'t>(&self, build: &Build<'t>) -> Var<'t>;
+
+    /// Tensors that are taken from the training data rather than trained: (network, tensor, values), from the mean cell
+    /// energies `[Z,X,Y]` over some showers.
+    fn from_data(&self, _mean_cells: &[f32]) -> Vec<(&'static str, String, Vec<f32>)> {
+        Vec::new()
+    }
+}
+
+/// The networks of a system on a device.
+#[derive(Debug, Default)]
+pub struct Networks(BTreeMap<String, Parameters>);
+
+impl Networks {
+    /// The networks of `system` named by `only` (all if empty), with initial values, ready for training if `train`.
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        system: &dyn System,
+        only: &[&str],
+        seed: u64,
+        train: bool,
+    ) -> Result<Self> {
+        let generators = system.generators();
+        let mut all = BTreeMap::new();
+        for (i, network) in system.networks()?.into_iter().enumerate() {
+            if !only.is_empty() && !only.contains(&network.name.as_str()) {
+                continue;
+            }
+            let average =
+                train && system.average().is_some() && generators.contains(&network.name.as_str());
+            let name = network.name.clone();
+            let mut parameters =
+                Parameters::new(gpu, network, seed.wrapping_add((i as u64) << 32), average)?;
+            if train {
+                parameters = parameters.with_moments(gpu)?;
+            }
+            all.insert(name, parameters);
+        }
+        Ok(Self(all))
+    }
+
+    /// The network `name`.
+    pub fn get(&self, name: &str) -> Result<&Parameters> {
+        self.0
+            .get(name)
+            .ok_or_else(|| Error::Config(format!("there is no network '{name}'")))
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Parameters)> {
+        self.0.iter().map(|(name, p)| (name.as_str(), p))
+    }
+}
+
+/// What a step or a sampler is built from: a tape, the networks, and a batch's inputs.
+///
+/// The inputs of the program are `showers` [N,Z,X,Y], `conditions` [N,C] in the order of [`System::conditions`], and
+/// `random`, four words: the seed, and the number of the first event or of the step.
+pub struct Build<'t> {
+    /// The tape.
+    pub tape: &'t Tape,
+    networks: &'t Networks,
+    shape: [usize; 3],
+    conditions: usize,
+    batch: usize,
+}
+
+impl<'t> Build<'t> {
+    /// For batches of `batch` showers of `system`.
+    pub fn new(tape: &'t Tape, networks: &'t Networks, system: &dyn System, batch: usize) -> Self {
+        Self {
+            tape,
+            networks,
+            shape: system.shape(),
+            conditions: system.conditions().len(),
+            batch,
+        }
+    }
+
+    /// Showers in the batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The showers of the batch, `[Z,X,Y,N]` in the unit of the file.
+    pub fn showers(&self) -> Var<'t> {
+        let [z, x, y] = self.shape;
+        self.tape
+            .input("showers", &[self.batch, z, x, y])
+            .batch_last()
+    }
+
+    /// The conditions of the batch, `[C,N]`, the incident energy in GeV first.
+    pub fn conditions(&self) -> Var<'t> {
+        self.tape
+            .input("conditions", &[self.batch, self.conditions])
+            .batch_last()
+    }
+
+    /// Incident energy in GeV, `[1,N]`.
+    pub fn energy(&self) -> Var<'t> {
+        self.conditions().slice(0, 0, 1)
+    }
+
+    /// Network `name`, run in `mode`.
+    pub fn net(&self, name: &str, mode: Mode) -> Net<'t> {
+        self.find(name, |p| Net::new(self.tape, p, mode))
+    }
+
+    /// Network `name` as sampling runs it: running statistics, and the running mean of its parameters if kept.
+    pub fn trained(&self, name: &str) -> Net<'t> {
+        self.find(name, |p| Net::averaged(self.tape, p, Mode::Infer))
+    }
+
+    fn find(&self, name: &str, make: impl FnOnce(&'t Parameters) -> Net<'t>) -> Net<'t> {
+        match self.networks.get(name) {
+            Ok(parameters) => make(parameters),
+            Err(_) => panic!("the system asks for a network '{name}' that it did not declare"),
+        }
+    }
+
+    /// Uniform numbers in (0, 1) of shape `[.., N]`, at stream `stream` of this step or these events.
+    #[track_caller]
+    pub fn uniform(&self, stream: u32, shape: &[usize]) -> Var<'t> {
+        self.tape
+            .uniform(self.tape.input_u32("random", &[4]), stream, shape)
+    }
+
+    /// Standard normal numbers, likewise.
+    #[track_caller]
+    pub fn normal(&self, stream: u32, shape: &[usize]) -> Var<'t> {
+        self.tape
+            .normal(self.tape.input_u32("random", &[4]), stream, shape)
+    }
+}

@@ -1,0 +1,278 @@
+//! Layers. Activations are `[C, .., N]` with the shower axis last; tensors have PyTorch's names and shapes.
+
+use super::network::{Init, Mode, Net};
+use crate::ops::ConvSpec;
+use crate::tape::Var;
+
+/// Small number under the root of every normalisation.
+const EPS: f32 = 1e-5;
+
+/// A normalisation without its statistics' axes: what [`Net::norm`] needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// Over showers and voxels, per channel.
+    Batch,
+    /// Per shower over channels and voxels, affine per channel.
+    Layer,
+    /// Per shower and channel over voxels, affine per voxel and shared by channels: `LayerNorm([D,H,W])` on `[N,C,D,H,W]`.
+    Voxel,
+}
+
+impl<'t> Net<'t> {
+    /// `y = w x + b` over the first axis. Tensors `weight` [O,I] and `bias` [O].
+    #[track_caller]
+    pub fn linear(&self, name: &str, x: Var<'t>, outputs: usize) -> Var<'t> {
+        self.linear_with(name, x, outputs, Init::fan_in(x.extent(0)))
+    }
+
+    /// The same with given initial weights.
+    #[track_caller]
+    pub fn linear_with(&self, name: &str, x: Var<'t>, outputs: usize, init: Init) -> Var<'t> {
+        let w = self.parameter(&format!("{name}.weight"), &[outputs, x.extent(0)], init);
+        let b = self.parameter(&format!("{name}.bias"), &[outputs], init);
+        let y = x.linear(w, Some(b));
+        self.note(name, format!("Linear {} -> {outputs}", x.extent(0)), y);
+        y
+    }
+
+    /// Three-dimensional convolution of `[C,D,H,W,N]`. Tensors `weight` [O,C,kd,kh,kw] and, with `bias`, `bias` [O].
+    #[track_caller]
+    pub fn conv3d(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        kernel: [usize; 3],
+        spec: &ConvSpec,
+        bias: bool,
+    ) -> Var<'t> {
+        let c = x.extent(0);
+        let init = Init::fan_in(c * kernel.iter().product::<usize>());
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[outputs, c, kernel[0], kernel[1], kernel[2]],
+            init,
+        );
+        let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
+        let y = x.conv(w, b, spec);
+        self.note(
+            name,
+            format!(
+                "Conv3d {c} -> {outputs} k{kernel:?} s{:?} p{:?}",
+                spec.stride, spec.padding
+            ),
+            y,
+        );
+        y
+    }
+
+    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` [O,C,kh,kw] and, with `bias`, `bias` [O].
+    #[track_caller]
+    pub fn conv2d(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        bias: bool,
+    ) -> Var<'t> {
+        let c = x.extent(0);
+        let init = Init::fan_in(c * kernel[0] * kernel[1]);
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[outputs, c, kernel[0], kernel[1]],
+            init,
+        );
+        let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
+        let w = w.reshape(&[outputs, c, 1, kernel[0], kernel[1]]);
+        let y = planes(volume(x).conv(w, b, &ConvSpec::of2d(stride, padding)));
+        self.note(
+            name,
+            format!("Conv2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?}"),
+            y,
+        );
+        y
+    }
+
+    /// Two-dimensional transposed convolution. Tensors `weight` [C,O,kh,kw] and, with `bias`, `bias` [O].
+    #[track_caller]
+    #[allow(clippy::too_many_arguments)]
+    pub fn conv_transpose2d(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        output_padding: [usize; 2],
+        bias: bool,
+    ) -> Var<'t> {
+        let c = x.extent(0);
+        // PyTorch counts the fan of a transposed convolution over its outputs.
+        let init = Init::fan_in(outputs * kernel[0] * kernel[1]);
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[c, outputs, kernel[0], kernel[1]],
+            init,
+        );
+        let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
+        let w = w.reshape(&[c, outputs, 1, kernel[0], kernel[1]]);
+        let more = [0, output_padding[0], output_padding[1]];
+        let y = planes(volume(x).conv_transpose(w, b, &ConvSpec::of2d(stride, padding), more));
+        let text = format!(
+            "ConvTranspose2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?} +{output_padding:?}"
+        );
+        self.note(name, text, y);
+        y
+    }
+
+    /// A bias of its own for every channel and position: tensor `bias` of the activation's shape.
+    #[track_caller]
+    pub fn untied_bias(&self, name: &str, x: Var<'t>) -> Var<'t> {
+        let shape = x.shape();
+        let own = &shape[..shape.len().saturating_sub(1)];
+        let b = self.parameter(&format!("{name}.bias"), own, Init::Constant(0.0));
+        let y = x + b.unsqueeze_to(x.rank());
+        self.note(name, "Bias per position".into(), y);
+        y
+    }
+
+    /// Convolution with weights of its own at every position: tensors `weight` [OH,OW,O,C kh kw] and `bias` [OH,OW,O].
+    #[track_caller]
+    pub fn locally_connected2d(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        kernel: [usize; 2],
+    ) -> Var<'t> {
+        let c = x.extent(0);
+        let fan = c * kernel[0] * kernel[1];
+        let [oh, ow] = [0, 1].map(|i| (x.extent(1 + i) + 1).saturating_sub(kernel[i]));
+        let w = self.parameter(
+            &format!("{name}.weight"),
+            &[oh, ow, outputs, fan],
+            Init::fan_in(fan),
+        );
+        let b = self.parameter(
+            &format!("{name}.bias"),
+            &[oh, ow, outputs],
+            Init::Constant(0.0),
+        );
+        let y = x.locally_connected2d(w, Some(b), kernel, [1, 1]);
+        self.note(
+            name,
+            format!("LocallyConnected2d {c} -> {outputs} k{kernel:?}"),
+            y,
+        );
+        y
+    }
+
+    /// Normalises `(x - mean) / sqrt(var + 1e-5) * weight + bias`, the variance divided by n.
+    #[track_caller]
+    pub fn norm(&self, name: &str, x: Var<'t>, norm: Norm) -> Var<'t> {
+        match norm {
+            Norm::Batch => self.batch_norm(name, x, 0.1),
+            Norm::Layer => {
+                let axes: Vec<usize> = (0..x.rank() - 1).collect();
+                let y = self.affine(name, standardise(x, &axes), &[x.extent(0)]);
+                self.note(name, "LayerNorm over channels and voxels".into(), y);
+                y
+            }
+            Norm::Voxel => {
+                let axes: Vec<usize> = (1..x.rank() - 1).collect();
+                let shape = x.shape();
+                let y = self.affine(name, standardise(x, &axes), &shape[1..shape.len() - 1]);
+                self.note(name, "LayerNorm over voxels".into(), y);
+                y
+            }
+        }
+    }
+
+    /// `x * weight + bias`; tensors of `shape`, which is `[C]` or the voxels' extents.
+    #[track_caller]
+    fn affine(&self, name: &str, x: Var<'t>, shape: &[usize]) -> Var<'t> {
+        let w = self.parameter(&format!("{name}.weight"), shape, Init::Constant(1.0));
+        let b = self.parameter(&format!("{name}.bias"), shape, Init::Constant(0.0));
+        // Per channel: [C,1,..,1]; per voxel: [D,H,W,1], which stretches over channels and showers.
+        let rank = if shape.len() == 1 && x.rank() != 3 {
+            x.rank()
+        } else {
+            shape.len() + 1
+        };
+        x * w.unsqueeze_to(rank) + b.unsqueeze_to(rank)
+    }
+
+    /// Batch norm with running statistics that keep `1 - momentum` a step. Tensors `weight`, `bias`, `running_mean`,
+    /// `running_var`, all [C].
+    #[track_caller]
+    pub fn batch_norm(&self, name: &str, x: Var<'t>, momentum: f32) -> Var<'t> {
+        let c = x.extent(0);
+        let w = self
+            .parameter(&format!("{name}.weight"), &[c], Init::Constant(1.0))
+            .unsqueeze_to(x.rank());
+        let b = self
+            .parameter(&format!("{name}.bias"), &[c], Init::Constant(0.0))
+            .unsqueeze_to(x.rank());
+        let (mean, mean_state) = self.statistic(&format!("{name}.running_mean"), &[c], 0.0);
+        let (var, var_state) = self.statistic(&format!("{name}.running_var"), &[c], 1.0);
+        let y = if self.mode == Mode::Infer {
+            // Folded per channel before anything meets the activation.
+            let scale = w * (var.unsqueeze_to(x.rank()) + EPS).rsqrt();
+            x * scale + (b - mean.unsqueeze_to(x.rank()) * scale)
+        } else {
+            let axes: Vec<usize> = (1..x.rank()).collect();
+            let m = x.mean_keep(&axes);
+            let centred = x - m;
+            let v = centred.square().mean_keep(&axes);
+            if self.mode == Mode::Train {
+                let terms = (x.len() / c) as f32;
+                // The running variance is the unbiased one.
+                let unbiased = v.reshape(&[c]) * (terms / (terms - 1.0).max(1.0));
+                let next =
+                    |old: Var<'t>, now: Var<'t>| (old * (1.0 - momentum) + now * momentum).detach();
+                if let (Some(ms), Some(vs)) = (&mean_state, &var_state) {
+                    self.tape.store(ms, next(mean, m.reshape(&[c])));
+                    self.tape.store(vs, next(var, unbiased));
+                }
+            }
+            centred * (v + EPS).rsqrt() * w + b
+        };
+        self.note(name, "BatchNorm".into(), y);
+        y
+    }
+}
+
+/// `(x - mean) / sqrt(var + 1e-5)` over `axes`.
+#[track_caller]
+fn standardise<'t>(x: Var<'t>, axes: &[usize]) -> Var<'t> {
+    let centred = x - x.mean_keep(axes);
+    centred * (centred.square().mean_keep(axes) + EPS).rsqrt()
+}
+
+/// `[C,H,W,N]` as `[C,1,H,W,N]`.
+#[track_caller]
+fn volume(x: Var<'_>) -> Var<'_> {
+    let s = x.shape();
+    match s[..] {
+        [c, h, w, n] => x.reshape(&[c, 1, h, w, n]),
+        _ => x.tape().fail(crate::Error::shape(
+            "conv2d",
+            format!("expected [C,H,W,N], got {s:?}"),
+        )),
+    }
+}
+
+/// `[C,1,H,W,N]` as `[C,H,W,N]`.
+#[track_caller]
+fn planes(x: Var<'_>) -> Var<'_> {
+    let s = x.shape();
+    if s.len() == 5 {
+        x.reshape(&[s[0], s[2], s[3], s[4]])
+    } else {
+        x
+    }
+}

@@ -1,0 +1,202 @@
+//! The tensors of a network on the device, all trainable ones in one buffer, so that one kernel updates them all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::network::{Init, Network, TensorSpec};
+use crate::gpu::{Buffer, Gpu};
+use crate::ops::random;
+use crate::tape::{State, shape};
+use crate::{Error, Result};
+
+/// Elements to which each tensor's start is rounded: 256 bytes, the largest alignment of a binding.
+const ALIGN: usize = 64;
+
+/// What an optimiser keeps beside the parameters, each of the parameters' size.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    /// Gradients of the last step.
+    pub gradient: State,
+    /// First moment.
+    pub first: State,
+    /// Second moment.
+    pub second: State,
+}
+
+/// A network's tensors on a device.
+#[derive(Debug)]
+pub struct Parameters {
+    network: Network,
+    /// All trainable tensors.
+    values: State,
+    /// All running statistics.
+    statistics: State,
+    /// Running mean of `values` over steps, if kept.
+    mean: Option<State>,
+    /// Start of each tensor in its buffer, in elements.
+    starts: HashMap<String, (usize, TensorSpec)>,
+    moments: Option<Moments>,
+}
+
+fn arena(gpu: &Gpu, words: usize, key: &str) -> Result<State> {
+    let words = words.max(ALIGN);
+    let buffer: Buffer = gpu.buffer(words as u64 * 4)?;
+    gpu.write(&buffer, 0, &vec![0; words * 4]);
+    Ok(State::new(buffer, 0, &[words], key))
+}
+
+impl Parameters {
+    /// Parameters with the initial values that `seed` gives. `average` keeps a running mean of them as well.
+    pub fn new(gpu: &Arc<Gpu>, network: Network, seed: u64, average: bool) -> Result<Self> {
+        let mut starts = HashMap::new();
+        let mut ends = [0usize; 2];
+        for tensor in &network.tensors {
+            let end = &mut ends[usize::from(!tensor.trainable)];
+            if starts
+                .insert(tensor.name.clone(), (*end, tensor.clone()))
+                .is_some()
+            {
+                return Err(Error::Config(format!(
+                    "{}: two tensors are named '{}'",
+                    network.name, tensor.name
+                )));
+            }
+            *end += shape::len(&tensor.shape).next_multiple_of(ALIGN);
+        }
+        let key = |what: &str| format!("{}/{what}", network.name);
+        let values = arena(gpu, ends[0], &key("values"))?;
+        let statistics = arena(gpu, ends[1], &key("statistics"))?;
+        let mean = if average {
+            Some(arena(gpu, ends[0], &key("mean"))?)
+        } else {
+            None
+        };
+        let this = Self {
+            network,
+            values,
+            statistics,
+            mean,
+            starts,
+            moments: None,
+        };
+        for (i, tensor) in this.network.tensors.iter().enumerate() {
+            this.set(gpu, &tensor.name, &initial(tensor, seed, i as u32))?;
+        }
+        Ok(this)
+    }
+
+    /// Adds what training needs: gradients and moments.
+    pub fn with_moments(mut self, gpu: &Arc<Gpu>) -> Result<Self> {
+        let words = self.values.shape()[0];
+        let make = |what: &str| arena(gpu, words, &format!("{}/{what}", self.network.name));
+        self.moments = Some(Moments {
+            gradient: make("gradient")?,
+            first: make("first")?,
+            second: make("second")?,
+        });
+        Ok(self)
+    }
+
+    /// The declaration.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// All trainable tensors as one state.
+    pub fn values(&self) -> &State {
+        &self.values
+    }
+
+    /// The running mean of the trainable tensors, if kept.
+    pub fn mean(&self) -> Option<&State> {
+        self.mean.as_ref()
+    }
+
+    /// What the optimiser keeps.
+    pub fn moments(&self) -> Option<&Moments> {
+        self.moments.as_ref()
+    }
+
+    /// Every state that a checkpoint must hold, with a name.
+    pub fn states(&self) -> Vec<(&'static str, &State)> {
+        let mut states = vec![("values", &self.values), ("statistics", &self.statistics)];
+        states.extend(self.mean.iter().map(|m| ("mean", m)));
+        states.extend(
+            self.moments
+                .iter()
+                .flat_map(|m| [("first", &m.first), ("second", &m.second)]),
+        );
+        states
+    }
+
+    /// One tensor; from the running mean if `mean` and there is one.
+    pub(super) fn state(&self, name: &str, mean: bool) -> Option<State> {
+        let (start, tensor) = self.starts.get(name)?;
+        let arena = match (tensor.trainable, &self.mean) {
+            (false, _) => &self.statistics,
+            (true, Some(average)) if mean => average,
+            (true, _) => &self.values,
+        };
+        Some(self.part(arena, *start, tensor))
+    }
+
+    fn part(&self, arena: &State, start: usize, tensor: &TensorSpec) -> State {
+        let key = format!("{}.{}", arena.key, tensor.name);
+        State::new(
+            arena.buffer.clone(),
+            arena.offset + start as u64 * 4,
+            &tensor.shape,
+            &key,
+        )
+    }
+
+    /// The trainable tensors with the place of each one's gradient.
+    pub fn gradients(&self) -> Vec<(State, State)> {
+        let Some(moments) = &self.moments else {
+            return Vec::new();
+        };
+        let trainable = self.network.tensors.iter().filter(|t| t.trainable);
+        trainable
+            .filter_map(|t| {
+                let (start, tensor) = self.starts.get(&t.name)?;
+                let value = self.part(&self.values, *start, tensor);
+                Some((value, self.part(&moments.gradient, *start, tensor)))
+            })
+            .collect()
+    }
+
+    /// Overwrites a tensor, and its running mean.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such tensor, [`Error::Shape`] if the number of values is wrong.
+    pub fn set(&self, gpu: &Gpu, name: &str, values: &[f32]) -> Result<()> {
+        for mean in [false, true] {
+            let state = self.state(name, mean);
+            let missing = || Error::Config(format!("{} has no tensor '{name}'", self.network.name));
+            state.ok_or_else(missing)?.set(gpu, values)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a tensor back; from the running mean if `mean` and there is one.
+    pub fn get(&self, gpu: &Gpu, name: &str, mean: bool) -> Result<Vec<f32>> {
+        let missing = || Error::Config(format!("{} has no tensor '{name}'", self.network.name));
+        self.state(name, mean).ok_or_else(missing)?.get(gpu)
+    }
+}
+
+/// Initial values: the numbers at address (seed, stream of the tensor, element).
+fn initial(tensor: &TensorSpec, seed: u64, index: u32) -> Vec<f32> {
+    // Streams of training noise start at 0 and stay small.
+    let stream = 0x8000_0000 | index;
+    let count = shape::len(&tensor.shape) as u32;
+    match tensor.init {
+        Init::Constant(value) => vec![value; count as usize],
+        Init::Uniform(bound) => (0..count)
+            .map(|e| (2.0 * random::uniform(seed, stream, 0, e) - 1.0) * bound)
+            .collect(),
+        Init::Normal { mean, std } => (0..count)
+            .map(|e| mean + std * random::normal(seed, stream, 0, e))
+            .collect(),
+    }
+}

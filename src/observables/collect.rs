@@ -1,0 +1,206 @@
+//! One pass over a sample: a number per shower and observable, and sums over the showers.
+
+use super::{Geometry, Projection, Sample, SampleInfo, ShowerStart, Spectrum, shape_names};
+use crate::{Error, Result};
+
+/// Number of sums that the photomultipliers of a pixel calorimeter read.
+pub const CHANNELS: usize = 5;
+
+/// One observable of a sample.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name in the report.
+    pub name: String,
+    /// A value per shower in order; showers for which it is not defined are left out.
+    pub values: Vec<f64>,
+}
+
+/// What is kept of a sample.
+#[derive(Debug, Clone)]
+pub struct Observables {
+    /// The sample; `events` is what was read.
+    pub info: SampleInfo,
+    /// Incident energy of every shower, GeV.
+    pub incident: Vec<f64>,
+    /// All observables but `cell_energy`, in the order of the report. `visible_energy` and `n_hits` have a value per
+    /// shower, `response` one per shower of positive incident energy, the rest one per shower with ΣE > 0.
+    pub columns: Vec<Column>,
+    /// `cell_energy`: all cells above zero of all showers.
+    pub cells: Spectrum,
+    /// Energy of each cell summed over the showers.
+    pub summed: Vec<f64>,
+    /// Hits of each layer summed over the showers, `[Z]`.
+    pub summed_hits: Vec<f64>,
+    /// For images (a grid of Z = 1) the sums of the five channels, a value per shower each.
+    pub channels: Option<[Vec<f64>; CHANNELS]>,
+}
+
+impl Observables {
+    /// Reads all showers of `sample`. Cells below `threshold`, compared as stored, and cells that are not positive
+    /// count as 0; `exact_cells` is the limit of the [`Spectrum`].
+    pub fn collect(
+        sample: &dyn Sample,
+        threshold: f64,
+        start: ShowerStart,
+        exact_cells: usize,
+    ) -> Result<Self> {
+        let mut all = Self::empty(sample.info(), exact_cells);
+        let threshold = all.info.stored(threshold);
+        let size = all.info.geometry.cells();
+        if size == 0 {
+            let what = format!(
+                "showers of {}, expected at least one cell",
+                all.info.geometry
+            );
+            return Err(Error::format(&all.info.file, what));
+        }
+        let mut shower = Projection::new(&all.info.geometry);
+        for block in sample.blocks() {
+            let block = block?;
+            if block.cells.len() != block.energy.len() * size {
+                return Err(Error::format(
+                    &all.info.file,
+                    format!(
+                        "{} cells for {} incident energies, expected {size} each",
+                        block.cells.len(),
+                        block.energy.len()
+                    ),
+                ));
+            }
+            for (cells, &incident) in block.cells.chunks_exact(size).zip(&block.energy) {
+                all.add(cells, incident, threshold, start, &mut shower)?;
+            }
+        }
+        all.info.events = all.incident.len();
+        if all.incident.is_empty() {
+            return Err(Error::format(&all.info.file, "holds no showers"));
+        }
+        all.cells.sort();
+        Ok(all)
+    }
+
+    fn empty(info: &SampleInfo, exact_cells: usize) -> Self {
+        let geometry = &info.geometry;
+        let shape = shape_names(geometry);
+        let names = ["visible_energy", "n_hits", "response"]
+            .map(String::from)
+            .into_iter();
+        let names = names.chain(shape).chain(["shower_start".into()]);
+        Self {
+            info: info.clone(),
+            incident: Vec::new(),
+            columns: names
+                .map(|name| Column {
+                    name,
+                    values: Vec::new(),
+                })
+                .collect(),
+            cells: Spectrum::new(exact_cells),
+            summed: vec![0.0; geometry.cells()],
+            summed_hits: vec![0.0; geometry.layers()],
+            channels: matches!(geometry, Geometry::Grid([1, ..])).then(Default::default),
+        }
+    }
+
+    fn add(
+        &mut self,
+        cells: &[f64],
+        incident: f64,
+        threshold: f64,
+        start: ShowerStart,
+        shower: &mut Projection,
+    ) -> Result<()> {
+        let [_, nx, ny] = self.info.geometry.grid().unwrap_or_default();
+        let mut hits = Vec::new();
+        let mut channels = [0.0; CHANNELS];
+        let image = self.channels.is_some();
+        shower.project(cells, threshold, |i, e| {
+            hits.push(e);
+            self.summed[i] += e;
+            if image {
+                channels[channel(i / ny, i % ny, nx, ny)] += e;
+            }
+        });
+        let visible = shower.visible_energy();
+        if !visible.is_finite() || !incident.is_finite() {
+            let what = if incident.is_finite() {
+                "a cell energy"
+            } else {
+                "an incident energy"
+            };
+            let (file, shower) = (&self.info.file, self.incident.len());
+            return Err(Error::NotFinite(format!(
+                "{file}: shower {shower} has {what} that is not finite"
+            )));
+        }
+        self.incident.push(incident);
+        self.cells.add(&hits);
+        for (sum, &n) in self.summed_hits.iter_mut().zip(&shower.hits) {
+            *sum += f64::from(n);
+        }
+        for (values, sum) in self.channels.iter_mut().flatten().zip(channels) {
+            values.push(sum);
+        }
+        let mut columns = self.columns.iter_mut().map(|column| &mut column.values);
+        let mut put = |value: Option<f64>| {
+            columns
+                .next()
+                .into_iter()
+                .for_each(|column| column.extend(value))
+        };
+        put(Some(visible));
+        put(Some(shower.n_hits() as f64));
+        put((incident > 0.0).then_some(visible / incident));
+        if visible > 0.0 {
+            shower
+                .shape()
+                .into_iter()
+                .for_each(|value| put(Some(value)));
+            put(start
+                .find(&shower.z, &shower.hits, incident)
+                .map(|layer| layer as f64));
+        }
+        Ok(())
+    }
+
+    /// Number of showers.
+    pub fn events(&self) -> usize {
+        self.incident.len()
+    }
+
+    /// The values of the observable called `name`.
+    pub fn column(&self, name: &str) -> Option<&[f64]> {
+        self.columns
+            .iter()
+            .find(|column| column.name == name)
+            .map(|column| column.values.as_slice())
+    }
+
+    /// `visible_energy` of every shower.
+    pub fn visible_energy(&self) -> &[f64] {
+        &self.columns[0].values
+    }
+
+    /// `n_hits` of every shower.
+    pub fn n_hits(&self) -> &[f64] {
+        &self.columns[1].values
+    }
+
+    /// The mean shower, cell by cell.
+    pub fn mean_shower(&self) -> Vec<f64> {
+        self.summed
+            .iter()
+            .map(|sum| sum / self.events() as f64)
+            .collect()
+    }
+}
+
+/// The photomultiplier that reads pixel (i, j): 4 where i + j is odd, else its quadrant, 0 to 3, cut at
+/// floor(X/2) and floor(Y/2).
+fn channel(i: usize, j: usize, nx: usize, ny: usize) -> usize {
+    if (i + j) % 2 == 1 {
+        4
+    } else {
+        2 * usize::from(i >= nx / 2) + usize::from(j >= ny / 2)
+    }
+}

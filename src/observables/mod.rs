@@ -1,0 +1,18 @@
+//! What is computed of a shower: sums, centres, widths, fractions, the shower start.
+//!
+//! A [`Sample`] hands out its showers in blocks; [`Observables::collect`] walks over them once, in f64, and keeps one
+//! number a shower and observable. Nothing else is held but the cell energies, whose memory is bounded ([`Spectrum`]).
+
+mod collect;
+mod geometry;
+mod sample;
+mod shower;
+mod spectrum;
+mod start;
+
+pub use collect::{CHANNELS, Column, Observables};
+pub use geometry::{Geometry, PolarLayer};
+pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock};
+pub use shower::{Projection, centre_and_width, shape_names, thirds};
+pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};
+pub use start::{Calice, ShowerStart};

@@ -1,0 +1,90 @@
+//! Where showers come from: a stream of blocks that fit in memory.
+
+use super::Geometry;
+use crate::Result;
+
+/// Some showers in order.
+#[derive(Debug, Clone, Default)]
+pub struct ShowerBlock {
+    /// Cell energies of the n showers (`[n, Z, X, Y]` row major on a grid), in the sample's unit, widened from what is stored.
+    pub cells: Vec<f64>,
+    /// Incident energy of each of the n showers, GeV.
+    pub energy: Vec<f64>,
+}
+
+/// What a sample says of itself.
+#[derive(Debug, Clone)]
+pub struct SampleInfo {
+    /// The file, as reports and errors name it.
+    pub file: String,
+    /// Number of showers.
+    pub events: usize,
+    /// Cells of one shower.
+    pub geometry: Geometry,
+    /// Unit of the cell energies, such as `MeV`.
+    pub unit: String,
+    /// Energy below which a cell counts as 0, in `unit`, where the file names one.
+    pub threshold: Option<f64>,
+    /// Whether cells are stored as float32. A threshold is rounded to the stored type before it is compared, so that
+    /// a cell that holds the threshold itself is kept.
+    pub single: bool,
+}
+
+impl SampleInfo {
+    /// `threshold` as this sample's cells are compared with it.
+    pub fn stored(&self, threshold: f64) -> f64 {
+        if self.single {
+            f64::from(threshold as f32)
+        } else {
+            threshold
+        }
+    }
+}
+
+/// Showers that can be read, from the first, as often as needed. Two samples are read in two threads.
+pub trait Sample: Sync {
+    /// What the sample is.
+    fn info(&self) -> &SampleInfo;
+    /// All showers in order, in pieces that fit in memory.
+    fn blocks(&self) -> Box<dyn Iterator<Item = Result<ShowerBlock>> + '_>;
+}
+
+/// Showers held in memory.
+#[derive(Debug, Clone)]
+pub struct MemorySample {
+    info: SampleInfo,
+    showers: ShowerBlock,
+    block: usize,
+}
+
+impl MemorySample {
+    /// The showers of `cells`, one for each `energy`, handed out `block` at a time. `info.events` is set here.
+    pub fn new(mut info: SampleInfo, cells: Vec<f64>, energy: Vec<f64>, block: usize) -> Self {
+        info.events = energy.len();
+        Self {
+            info,
+            showers: ShowerBlock { cells, energy },
+            block: block.max(1),
+        }
+    }
+}
+
+impl Sample for MemorySample {
+    fn info(&self) -> &SampleInfo {
+        &self.info
+    }
+
+    fn blocks(&self) -> Box<dyn Iterator<Item = Result<ShowerBlock>> + '_> {
+        let cells = self
+            .showers
+            .cells
+            .chunks((self.info.geometry.cells() * self.block).max(1));
+        let energy = self.showers.energy.chunks(self.block);
+        Box::new(cells.zip(energy).map(|(cells, energy)| {
+            Ok(ShowerBlock {
+                cells: cells.to_vec(),
+                energy: energy.to_vec(),
+            })
+        }))
+    }
+}

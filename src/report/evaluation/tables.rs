@@ -1,0 +1,175 @@
+//! The tables of the page.
+
+use super::names::Names;
+use crate::metrics::{Evaluation, LinearitySide};
+use crate::report::Table;
+
+const NONE: &str = "–";
+
+/// Four significant digits.
+fn short(value: f64) -> String {
+    let text = match value.abs() {
+        0.0 => "0".into(),
+        v if !v.is_finite() => return NONE.into(),
+        v if (1e-4..1e7).contains(&v) => {
+            let digits = 3 - v.log10().floor() as i32;
+            format!("{value:.*}", digits.max(0) as usize)
+        }
+        _ => format!("{value:.3e}"),
+    };
+    text.replace('-', "−")
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or(NONE.into(), short)
+}
+
+fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.into()).collect()
+}
+
+/// The files, and the figures that say most.
+pub fn summary(all: &[Evaluation], names: &Names) -> Vec<Table> {
+    let Some(first) = all.first() else {
+        return Vec::new();
+    };
+    let mut columns = strings(&[
+        "Sample",
+        "File",
+        "Showers",
+        "Fidelity score",
+        "JSD visible energy",
+        "JSD hits",
+        "JSD cell energy",
+        "Correlation difference",
+    ]);
+    let images = all.iter().any(|e| e.channel_sums.is_some());
+    let mut rows = vec![vec![
+        names.reference.clone(),
+        first.reference.file.clone(),
+        first.reference.events.to_string(),
+    ]];
+    rows[0].resize(columns.len(), String::new());
+    for (e, name) in all.iter().zip(&names.generated) {
+        let jsd = |name: &str| number(e.observable(name).and_then(|o| o.jsd));
+        rows.push(vec![
+            name.clone(),
+            e.generated.file.clone(),
+            e.generated.events.to_string(),
+            number(e.fidelity_score),
+            jsd("visible_energy"),
+            jsd("n_hits"),
+            jsd("cell_energy"),
+            number(e.correlation.mean_abs_difference),
+        ]);
+    }
+    if images {
+        columns.extend([
+            format!("Channel sums W1 [{}]", first.unit),
+            format!("Channel sums MAE [{}]", first.unit),
+        ]);
+        rows[0].extend([String::new(), String::new()]);
+        for (row, e) in rows[1..].iter_mut().zip(all) {
+            let sums = e.channel_sums.as_ref();
+            row.extend([
+                number(sums.map(|s| s.wasserstein1)),
+                number(sums.map(|s| s.mae)),
+            ]);
+        }
+    }
+    vec![Table {
+        caption: "0 is equality in every figure; the fidelity score is the mean of the square roots of the \
+                  Jensen-Shannon divergences of energies, hits and profiles."
+            .into(),
+        columns,
+        rows,
+    }]
+}
+
+/// A figure of one side by energy.
+type Figure = fn(&LinearitySide, usize) -> f64;
+
+/// Visible energy, resolution and hits by incident energy, a table for each generated sample.
+pub fn by_energy(all: &[Evaluation], names: &Names) -> Vec<Table> {
+    let figures: [(&str, Figure); 3] = [
+        ("visible energy", |side, k| side.mean_visible_energy[k]),
+        ("σ90/μ90", |side, k| side.sigma90[k] / side.mu90[k]),
+        ("hits", |side, k| side.mean_n_hits[k]),
+    ];
+    let mut tables = Vec::new();
+    for (e, name) in all.iter().zip(&names.generated) {
+        let linearity = &e.linearity;
+        if linearity.energies.is_empty() {
+            continue;
+        }
+        let mut columns = strings(&["Energy, GeV", "Showers ref.", "Showers gen."]);
+        for (name, _) in &figures {
+            columns.extend([
+                format!("Ref. {name}"),
+                format!("Gen. {name}"),
+                "Ratio".into(),
+            ]);
+        }
+        let row = |k: usize| {
+            let (a, b) = (&linearity.reference, &linearity.generated);
+            let mut row = vec![
+                short(linearity.energies[k]),
+                a.events[k].to_string(),
+                b.events[k].to_string(),
+            ];
+            for (_, of) in &figures {
+                let (a, b) = (of(a, k), of(b, k));
+                let ratio = if (b / a).is_finite() {
+                    format!("{:.3}", b / a)
+                } else {
+                    NONE.into()
+                };
+                row.extend([short(a), short(b), ratio]);
+            }
+            row
+        };
+        tables.push(Table {
+            caption: format!(
+                "{name}; visible energy in {}, means over all showers",
+                e.unit
+            ),
+            columns,
+            rows: (0..linearity.energies.len()).map(row).collect(),
+        });
+    }
+    tables
+}
+
+/// Every observable, a table for each generated sample.
+pub fn observables(all: &[Evaluation], names: &Names) -> Vec<Table> {
+    let table = |(e, name): (&Evaluation, &String)| Table {
+        caption: name.clone(),
+        columns: strings(&[
+            "Observable",
+            "Reference mean",
+            "± std",
+            "Generated mean",
+            "± std",
+            "JSD",
+            "W1",
+            "KS",
+        ]),
+        rows: e
+            .observables
+            .iter()
+            .map(|o| {
+                vec![
+                    o.name.clone(),
+                    number(o.reference.mean),
+                    number(o.reference.std),
+                    number(o.generated.mean),
+                    number(o.generated.std),
+                    number(o.jsd),
+                    number(o.wasserstein1),
+                    number(o.ks),
+                ]
+            })
+            .collect(),
+    };
+    all.iter().zip(&names.generated).map(table).collect()
+}

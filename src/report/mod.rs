@@ -1,0 +1,36 @@
+//! Plots and the HTML page of a comparison or a training run.
+//!
+//! A plot is described as data ([`Plot`], [`Figure`], [`Heatmap`]), laid out once as a list of shapes, and written as
+//! PNG or SVG from that list, so the two agree. The font is part of the crate; nothing is read from the system.
+//! Points that cannot be drawn (NaN, infinite, not positive on a logarithmic axis) are left out, never an error.
+
+mod axis;
+mod bitmap;
+mod cells;
+mod draw;
+mod evaluation;
+mod figure;
+mod font;
+mod frame;
+mod heatmap;
+mod legend;
+mod losses;
+mod output;
+mod page;
+mod plot;
+mod ratio;
+#[cfg(feature = "hdf5")]
+mod sample;
+mod scene;
+mod svg;
+
+pub use axis::{Axis, Scale};
+pub use evaluation::EvaluationReport;
+pub use figure::{Figure, Mark, Ratio, Role, Series};
+pub use heatmap::{Heatmap, Tint};
+pub use losses::{LossTable, losses_plot};
+pub use output::write_atomically;
+pub use page::{Page, Section, Table};
+pub use plot::Plot;
+#[cfg(feature = "hdf5")]
+pub use sample::FileSample;

@@ -1,0 +1,402 @@
+//! One run of training in a folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{self, Position};
+use super::log::{self, Log};
+use super::session::Session;
+use crate::data::{Batches, ShowerSet};
+use crate::gpu::{Gpu, Profile};
+use crate::models::{Condition, Metadata, Progress, System};
+use crate::tape::Plan;
+use crate::{Error, Result};
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The run's folder.
+    pub out: PathBuf,
+    /// Iterations (batches) in all; otherwise by epochs.
+    pub steps: Option<u64>,
+    /// Epochs in all; otherwise the system's own number.
+    pub epochs: Option<f64>,
+    /// Showers in a batch; otherwise the system's own number.
+    pub batch: Option<usize>,
+    /// Of initial values, noise and order of batches.
+    pub seed: u64,
+    /// Goes on from the checkpoint in the folder.
+    pub resume: bool,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Iterations to a row of the log.
+    pub log_every: u64,
+    /// Sums times by kernel.
+    pub profile: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            out: PathBuf::from("run"),
+            steps: None,
+            epochs: None,
+            batch: None,
+            seed: 0,
+            resume: false,
+            checkpoint_every: Duration::from_secs(120),
+            log_every: 20,
+            profile: false,
+        }
+    }
+}
+
+/// What training tells while it works.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The programs are compiled.
+    Ready {
+        /// Name and plan of each kind of step.
+        plans: &'a [(&'static str, Plan)],
+        /// Iterations done and in all.
+        iterations: (u64, u64),
+    },
+    /// A row of the log was ended.
+    Row {
+        /// Iterations done.
+        iteration: u64,
+        /// Epochs done.
+        epoch: f64,
+        /// Mean losses of the row.
+        losses: &'a [(String, Option<f64>)],
+        /// Showers trained on per second since the start.
+        showers_per_second: f64,
+    },
+    /// A checkpoint and the weights were written, and the log is up to date.
+    Saved {
+        /// The log of losses.
+        losses: &'a Path,
+    },
+}
+
+/// How training ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Iterations done.
+    pub iterations: u64,
+    /// False if it was asked to stop before the end.
+    pub finished: bool,
+    /// The weights file.
+    pub weights: PathBuf,
+    /// Times by kernel, if asked for.
+    pub profile: Option<Profile>,
+}
+
+/// Trains `system` on shower files. Stops at a checkpoint soon after `stop` is set.
+///
+/// # Errors
+/// [`Error::Config`] if data and system do not fit each other, before anything is written; [`Error::NotFinite`] if a loss
+/// is NaN, which leaves the last good checkpoint; whatever files and device report.
+pub fn train(
+    gpu: &Arc<Gpu>,
+    system: Box<dyn System>,
+    data: &[PathBuf],
+    options: &Options,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome> {
+    let set = ShowerSet::open(data)?;
+    let about = describe(system.as_ref(), &set, data)?;
+    let batch = options.batch.unwrap_or(system.batch());
+    let folder = &options.out;
+    let at = |name: &str| folder.join(name);
+    let (checkpoint_path, losses_path, weights) = (
+        at("checkpoint.safetensors"),
+        at("losses.csv"),
+        at("model.safetensors"),
+    );
+    let data_key = format!(
+        "{} events of {:?} from {}",
+        set.len(),
+        set.info().shape,
+        file_names(data)
+    );
+
+    let stored = match options.resume {
+        false => None,
+        true => {
+            let bytes =
+                std::fs::read(&checkpoint_path).map_err(|e| Error::io(&checkpoint_path, e))?;
+            let position = checkpoint::position(&checkpoint_path, &bytes)?;
+            fits(
+                &position,
+                system.as_ref(),
+                options,
+                batch,
+                &data_key,
+                &checkpoint_path,
+            )?;
+            Some((bytes, position))
+        }
+    };
+    if stored.is_none() && checkpoint_path.exists() {
+        return Err(Error::Config(format!(
+            "{} holds a run already; resume it or choose another folder",
+            folder.display()
+        )));
+    }
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+
+    let mean_cells = if stored.is_none() {
+        mean_cells(&set)?
+    } else {
+        Vec::new()
+    };
+    let mut batches = Batches::with_budget(set, batch, options.seed, Batches::BUDGET)?;
+    let per_epoch = batches.steps_per_epoch() as f64;
+    let wanted = options.epochs.unwrap_or(system.epochs());
+    let iterations = options.steps.unwrap_or((wanted * per_epoch).round() as u64);
+    let mut session = Session::new(gpu, system, batch, options.seed)?;
+    if options.profile {
+        session.enable_profile();
+    }
+    let names = loss_columns(&mut session)?;
+    let (mut iteration, mut log, iterations) = match stored {
+        Some((bytes, position)) => {
+            checkpoint::restore(&checkpoint_path, &bytes, &mut session, &position)?;
+            log::truncate(&losses_path, position.iteration)?;
+            batches.seek(position.iteration);
+            let more = if options.steps.is_some() || options.epochs.is_some() {
+                iterations
+            } else {
+                position.iterations
+            };
+            (position.iteration, position.log, more)
+        }
+        None => {
+            for (network, tensor, values) in session.system().from_data(&mean_cells) {
+                session
+                    .networks()
+                    .get(network)?
+                    .set(gpu, &tensor, &values)?;
+            }
+            write_config(&at("config.toml"), session.system())?;
+            let log = Log::new(names);
+            crate::files::write_atomically(&losses_path, log.header().as_bytes())?;
+            (0, log, iterations)
+        }
+    };
+    let mut plans = Vec::new();
+    for (i, step) in session.system().steps().iter().enumerate() {
+        plans.push((step.name, session.plan(i)?));
+    }
+    tell(Event::Ready {
+        plans: &plans,
+        iterations: (iteration, iterations),
+    });
+
+    let start = (Instant::now(), iteration);
+    let mut saved = Instant::now();
+    loop {
+        let stopping = stop.load(Ordering::Relaxed);
+        let done = iteration >= iterations || stopping;
+        if done || saved.elapsed() >= options.checkpoint_every {
+            while let Some(losses) = session.arrived()? {
+                log.add(&losses);
+            }
+            log.flush(&losses_path)?;
+            let (taken, turns) = session.counters();
+            let position = Position {
+                model: session.system().name().into(),
+                config: session.system().config(),
+                seed: options.seed,
+                batch,
+                iteration,
+                iterations,
+                taken,
+                turns,
+                log: log.clone(),
+                data: data_key.clone(),
+            };
+            checkpoint::save(&checkpoint_path, &session, &position)?;
+            checkpoint::save_weights(
+                &weights,
+                &session,
+                Metadata {
+                    steps: iteration,
+                    ..about.clone()
+                },
+            )?;
+            tell(Event::Saved {
+                losses: &losses_path,
+            });
+            saved = Instant::now();
+        }
+        if done {
+            let finished = iteration >= iterations;
+            return Ok(Outcome {
+                iterations: iteration,
+                finished,
+                weights,
+                profile: session.profile().cloned(),
+            });
+        }
+        let progress = Progress {
+            iteration,
+            epoch: iteration as f64 / per_epoch,
+            share: iteration as f64 / iterations as f64,
+        };
+        let showers = batches.next_batch()?;
+        for turn in session.system().schedule(progress) {
+            if let Some(losses) = session.take(turn, &showers)? {
+                log.add(&losses);
+            }
+        }
+        iteration += 1;
+        if iteration % options.log_every == 0 {
+            // Whatever is under way belongs to this row: rows do not depend on when the device answered.
+            while let Some(losses) = session.arrived()? {
+                log.add(&losses);
+            }
+            let rate =
+                ((iteration - start.1) * batch as u64) as f64 / start.0.elapsed().as_secs_f64();
+            let means = log.means();
+            log.row(iteration, iteration as f64 / per_epoch);
+            tell(Event::Row {
+                iteration,
+                epoch: iteration as f64 / per_epoch,
+                losses: &means,
+                showers_per_second: rate,
+            });
+        }
+    }
+}
+
+fn file_names(data: &[PathBuf]) -> String {
+    let names = data.iter().map(|p| {
+        p.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Checks that data and system fit each other, and describes what weights trained on it are for.
+fn describe(system: &dyn System, set: &ShowerSet, data: &[PathBuf]) -> Result<Metadata> {
+    let info = set.info();
+    if info.shape != system.shape() {
+        return Err(Error::Config(format!(
+            "{}: its showers are {:?} (layers, x, y), but model {} is configured for {:?}",
+            data[0].display(),
+            info.shape,
+            system.name(),
+            system.shape()
+        )));
+    }
+    let names = system.conditions();
+    let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); names.len()];
+    let step = (4 << 20) / info.shape.iter().product::<usize>().max(1) + 1;
+    for first in (0..set.len()).step_by(step) {
+        let rows =
+            super::session::condition_rows(system, &set.read(first..set.len().min(first + step))?)?;
+        for row in rows.chunks_exact(names.len()) {
+            for (range, &v) in ranges.iter_mut().zip(row) {
+                *range = (range.0.min(v), range.1.max(v));
+            }
+        }
+    }
+    let unit = |name: &str| match name {
+        "energy" => "GeV",
+        "position_x" | "position_y" => "mm",
+        _ => "",
+    };
+    let conditions = names.iter().zip(&ranges).map(|(name, range)| Condition {
+        name: name.clone(),
+        unit: unit(name).into(),
+        min: range.0,
+        max: range.1,
+    });
+    Ok(Metadata {
+        model: system.name().into(),
+        config: system.config(),
+        detector: info.detector.clone().unwrap_or_default(),
+        unit: info.unit.clone(),
+        conditions: conditions.collect(),
+        threshold: info.threshold.unwrap_or(0.0),
+        cell_size_mm: info.cell_size_mm.clone().unwrap_or_default(),
+        trained_on: format!("{} ({} showers)", file_names(data), set.len()),
+        steps: 0,
+        quality: String::new(),
+    })
+}
+
+/// Mean energy of each cell over all showers.
+fn mean_cells(set: &ShowerSet) -> Result<Vec<f32>> {
+    let cells: usize = set.info().shape.iter().product();
+    let mut sums = vec![0.0f64; cells];
+    let step = (4 << 20) / cells.max(1) + 1;
+    for first in (0..set.len()).step_by(step) {
+        let part = set.read(first..set.len().min(first + step))?;
+        for shower in part.layers.chunks_exact(cells) {
+            sums.iter_mut()
+                .zip(shower)
+                .for_each(|(s, &e)| *s += f64::from(e));
+        }
+    }
+    Ok(sums.iter().map(|s| (s / set.len() as f64) as f32).collect())
+}
+
+/// The losses of every kind of step, in order; a name that two kinds share stands once.
+fn loss_columns(session: &mut Session) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for step in 0..session.system().steps().len() {
+        for name in session.loss_names(step)? {
+            if !names.iter().any(|n| n == name) {
+                names.push((*name).to_owned());
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn write_config(path: &Path, system: &dyn System) -> Result<()> {
+    let table = serde_json::json!({ "model": system.name(), "config": system.config() });
+    let text = toml::to_string(&table).map_err(|e| Error::format(path, e.to_string()))?;
+    crate::files::write_atomically(path, text.as_bytes())
+}
+
+/// Refuses to go on with another model, configuration, seed, batch or data than the checkpoint's.
+fn fits(
+    position: &Position,
+    system: &dyn System,
+    options: &Options,
+    batch: usize,
+    data: &str,
+    path: &Path,
+) -> Result<()> {
+    let differs = |what: &str, stored: &dyn std::fmt::Display, given: &dyn std::fmt::Display| {
+        Err(Error::Config(format!(
+            "{}: the run's {what} is {stored}, not {given}",
+            path.display()
+        )))
+    };
+    if position.model != system.name() {
+        return differs("model", &position.model, &system.name());
+    }
+    if position.config != system.config() {
+        return differs("configuration", &position.config, &system.config());
+    }
+    if position.seed != options.seed {
+        return differs("seed", &position.seed, &options.seed);
+    }
+    if position.batch != batch {
+        return differs("batch", &position.batch, &batch);
+    }
+    if position.data != data {
+        return differs("data", &position.data, &data);
+    }
+    Ok(())
+}

@@ -1,0 +1,424 @@
+//! The kernels without a device: each is valid WGSL for any adapter, binds what its Rust declaration says, stays within the
+//! limits that WebGPU grants everywhere, and translates to the languages of the other backends.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use calogen::gpu::{Access, Binding, Kernel, Scalar, Tier, read};
+use calogen::ops::kernels;
+use naga::back::{hlsl, msl, spv};
+use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
+
+/// Bytes of workgroup memory, storage bindings and lanes of a workgroup that every WebGPU device has.
+const WORKGROUP_BYTES: u32 = 16 * 1024;
+const STORAGE_BINDINGS: usize = 8;
+const LANES: u32 = 256;
+
+/// A value of each override for the translation: any that the kernel is made for.
+fn sample(name: &str) -> f64 {
+    match name {
+        "WG" => 64.0,
+        "INPUTS" => 6.0,
+        "FLAT" => 5.0,
+        "UNROLL" => 4.0,
+        "JOIN" | "SHARED" | "BACK" => 1.0,
+        "ROWS" | "COLUMNS" => 4.0,
+        _ => panic!("{name}: name a value of this override in tests/shaders.rs"),
+    }
+}
+
+/// An expression of the kind that the compiler writes, with every function of lib/functions.wgsl and lib/math.wgsl that
+/// expressions use.
+const EXPRESSION: &str = "
+fn evaluate(x0: f32, x1: f32, x2: f32, x3: f32, x4: f32, x5: f32) -> f32 {
+    let r0 = sigmoid(x0) + tanh_(x1) * softplus(x2);
+    let r1 = power(abs(r0), p.k1) + sign_(x3) * truth(x4 > p.l2);
+    let r2 = exp_(r1) + ln(x5) - ln_1p(r0) / exp_m1(r1);
+    let r11 = select(r2 * p.k11 + p.l11, clamp(r2, p.k0, p.l0), x0 != 0.0);
+    return max(r11, 1.0 / sqrt(x1));
+}
+";
+
+type Checked = Result<(), String>;
+
+fn parse(k: &Kernel, source: &str) -> Result<Module, String> {
+    naga::front::wgsl::parse_str(source)
+        .map_err(|e| format!("{}: {}", k.file, e.emit_to_string_with_path(source, k.file)))
+}
+
+fn validate(k: &Kernel, module: &Module, source: &str) -> Result<ModuleInfo, String> {
+    let capabilities = match k.tier {
+        Tier::Portable => Capabilities::empty(),
+        Tier::Subgroup => Capabilities::SUBGROUP,
+    };
+    Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .map_err(|e| format!("{}: {}", k.file, e.emit_to_string_with_path(source, k.file)))
+}
+
+/// Everything that is said of one kernel.
+fn check(k: &Kernel) -> Checked {
+    let has_expression = k.source.contains("//@expression");
+    let module = parse(k, k.source)?;
+    let info = validate(k, &module, k.source)?;
+    check_interface(k, &module, &info)?;
+    translate(k, &module, &info)?;
+    if has_expression {
+        let text = k.text(Some(EXPRESSION));
+        let module = parse(k, &text)?;
+        let info = validate(k, &module, &text)?;
+        translate(k, &module, &info)?;
+    }
+    Ok(())
+}
+
+fn check_interface(k: &Kernel, module: &Module, info: &ModuleInfo) -> Checked {
+    let index = module.entry_points.iter().position(|e| e.name == k.entry);
+    let index = index.ok_or_else(|| format!("{}: no entry point {}", k.file, k.entry))?;
+    if module.entry_points[index].stage != ShaderStage::Compute {
+        return Err(format!("{}::{} is no compute shader", k.file, k.entry));
+    }
+    for (_, o) in module.overrides.iter() {
+        if o.init.is_some() {
+            return Err(format!("{}: override {:?} has a default", k.file, o.name));
+        }
+    }
+    let used = info.get_entry_point(index);
+    let mut found = Vec::new();
+    let (mut params, mut writes) = (false, false);
+    for (handle, var) in module.global_variables.iter() {
+        let Some(bind) = var.binding.filter(|_| !used[handle].is_empty()) else {
+            continue;
+        };
+        let name = var.name.clone().unwrap_or_default();
+        if bind.group != 0 {
+            return Err(format!("{}: {name} is not in bind group 0", k.file));
+        }
+        match var.space {
+            AddressSpace::Uniform => {
+                if bind.binding != 0 {
+                    return Err(format!("{}: the parameter block is binding 0", k.file));
+                }
+                check_params(k, module, var.ty)?;
+                params = true;
+            }
+            AddressSpace::Storage { access } => {
+                let store = access.contains(StorageAccess::STORE);
+                writes |= used[handle].contains(GlobalUse::WRITE);
+                found.push((bind.binding, name, store));
+            }
+            _ => return Err(format!("{}: {name} is neither uniform nor storage", k.file)),
+        }
+    }
+    found.sort();
+    let declared: Vec<_> = (k.bindings.iter())
+        .map(|b| (b.slot, b.name.to_owned(), b.access == Access::Write))
+        .collect();
+    if found != declared {
+        return Err(format!(
+            "{}::{} binds (slot, name, written) {found:?}, Rust declares {declared:?}",
+            k.file, k.entry
+        ));
+    }
+    if !params || !writes {
+        return Err(format!(
+            "{}::{} reads no p or writes nothing",
+            k.file, k.entry
+        ));
+    }
+    if found.len() > STORAGE_BINDINGS {
+        return Err(format!(
+            "{}::{}: {} storage bindings",
+            k.file,
+            k.entry,
+            found.len()
+        ));
+    }
+    Ok(())
+}
+
+/// The parameter block as (offset, name, scalar), in WGSL and in Rust.
+fn check_params(k: &Kernel, module: &Module, ty: naga::Handle<naga::Type>) -> Checked {
+    let ty = &module.types[ty];
+    let TypeInner::Struct { members, .. } = &ty.inner else {
+        return Err(format!("{}: p is no struct", k.file));
+    };
+    let scalar = |ty| match module.types[ty].inner {
+        TypeInner::Scalar(naga::Scalar { kind, width: 4 }) => match kind {
+            ScalarKind::Uint => Some(Scalar::U32),
+            ScalarKind::Float => Some(Scalar::F32),
+            _ => None,
+        },
+        _ => None,
+    };
+    let found: Vec<_> = (members.iter())
+        .map(|m| (m.offset, m.name.clone().unwrap_or_default(), scalar(m.ty)))
+        .collect();
+    let declared: Vec<_> = (k.fields.iter().enumerate())
+        .map(|(i, f)| (i as u32 * 4, f.name.to_owned(), Some(f.scalar)))
+        .collect();
+    if ty.name.as_deref() != Some(k.params) || found != declared {
+        return Err(format!(
+            "{}: {:?} holds {found:?}, Rust declares {} with {declared:?}",
+            k.file, ty.name, k.params
+        ));
+    }
+    Ok(())
+}
+
+/// Fills in the overrides, checks what is fixed by them, and writes SPIR-V, MSL and HLSL.
+fn translate(k: &Kernel, module: &Module, info: &ModuleInfo) -> Checked {
+    let constants = (module.overrides.iter())
+        .map(|(_, o)| o.name.clone().unwrap_or_default())
+        .map(|name| (name.clone(), sample(&name)))
+        .collect();
+    let entry = (ShaderStage::Compute, k.entry);
+    let (module, info) =
+        naga::back::pipeline_constants::process_overrides(module, info, Some(entry), &constants)
+            .map_err(|e| format!("{}::{}: {e}", k.file, k.entry))?;
+    let failed = |what: &str, e: &dyn std::fmt::Display| {
+        Err(format!("{}::{} to {what}: {e}", k.file, k.entry))
+    };
+    let point = module.entry_points.iter().position(|e| e.name == k.entry);
+    let point = point.ok_or_else(|| format!("{}: {} is gone", k.file, k.entry))?;
+    let lanes: u32 = module.entry_points[point].workgroup_size.iter().product();
+    let used = info.get_entry_point(point);
+    let bytes: u32 = (module.global_variables.iter())
+        .filter(|(h, v)| v.space == AddressSpace::WorkGroup && !used[*h].is_empty())
+        .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
+        .sum();
+    if bytes > WORKGROUP_BYTES || lanes > LANES {
+        return failed("a workgroup", &format!("{bytes} bytes, {lanes} lanes"));
+    }
+    let version = if k.tier == Tier::Portable {
+        (1, 0)
+    } else {
+        (1, 3)
+    };
+    let options = spv::Options {
+        lang_version: version,
+        ..Default::default()
+    };
+    if let Err(e) = spv::write_vec(&module, &info, &options, None) {
+        return failed("SPIR-V", &e);
+    }
+    let options = msl::Options {
+        lang_version: (2, 4),
+        ..Default::default()
+    };
+    if let Err(e) = msl::write_string(&module, &info, &options, &Default::default()) {
+        return failed("MSL", &e);
+    }
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_0,
+        ..Default::default()
+    };
+    let mut text = String::new();
+    let pipeline = Default::default();
+    if let Err(e) = hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None) {
+        return failed("HLSL", &e);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_kernel_keeps_its_contract() {
+    let errors: Vec<String> = kernels()
+        .into_iter()
+        .filter_map(|k| check(k).err())
+        .collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    println!("{} kernels", kernels().len());
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn files(name: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(name)).unwrap();
+    let paths = entries.map(|e| e.unwrap().path());
+    let mut found: Vec<_> = paths
+        .filter(|p| p.extension().is_some_and(|e| e == extension))
+        .collect();
+    found.sort();
+    found
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+#[test]
+fn every_shader_is_used() {
+    let kernels = kernels();
+    for path in files("shaders", "wgsl") {
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let of_file: Vec<_> = kernels.iter().filter(|k| k.file == file).collect();
+        let first = of_file
+            .first()
+            .unwrap_or_else(|| panic!("shaders/{file} has no kernel"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for k in &of_file {
+            assert!(
+                k.source.starts_with(&text),
+                "{}: does not begin with its file",
+                k.entry
+            );
+        }
+        let module = parse(first, first.source).unwrap();
+        let points: BTreeSet<_> = module
+            .entry_points
+            .iter()
+            .map(|e| e.name.as_str())
+            .collect();
+        let declared: BTreeSet<_> = of_file.iter().map(|k| k.entry).collect();
+        assert_eq!(points, declared, "{file}: entry points and kernels");
+    }
+    for path in files("shaders/lib", "wgsl") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let used = kernels.iter().any(|k| k.source.contains(&text));
+        assert!(used, "{}: no kernel uses it", path.display());
+    }
+}
+
+#[test]
+fn entry_points_have_names_of_their_own() {
+    let mut seen = BTreeSet::new();
+    for k in kernels() {
+        assert!(seen.insert(k.entry), "two kernels are called {}", k.entry);
+        let file = folder("shaders").join(k.file);
+        assert!(file.is_file(), "{}: no such file", file.display());
+    }
+}
+
+#[test]
+fn every_op_has_tests() {
+    let main = std::fs::read_to_string(folder("tests/ops/main.rs")).unwrap();
+    for path in files("src/ops", "rs") {
+        let name = stem(&path);
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !text.contains("impl Op for") && !text.contains("static KERNELS") {
+            continue;
+        }
+        let tests = folder("tests/ops").join(format!("{name}.rs"));
+        assert!(
+            tests.is_file(),
+            "src/ops/{name}.rs has no tests/ops/{name}.rs"
+        );
+    }
+    for path in files("tests/ops", "rs") {
+        let name = stem(&path);
+        let listed = main.lines().any(|l| l == format!("mod {name};"));
+        assert!(
+            listed || name == "main",
+            "tests/ops/main.rs lacks mod {name};"
+        );
+    }
+}
+
+/// The kernel of `entry` with its text or bindings changed.
+fn mutated(entry: &str, from: &str, to: &str, bindings: Option<&'static [Binding]>) -> Kernel {
+    let k = kernels().into_iter().find(|k| k.entry == entry).unwrap();
+    assert!(k.source.contains(from), "{entry}: no {from}");
+    Kernel {
+        file: k.file,
+        source: Box::leak(k.source.replacen(from, to, 1).into_boxed_str()),
+        entry: k.entry,
+        params: k.params,
+        fields: k.fields,
+        bindings: bindings.unwrap_or(k.bindings),
+        tier: k.tier,
+    }
+}
+
+/// The checks above must be able to fail: each mutation is caught, with a message that contains `expected`.
+#[test]
+fn mutations_are_caught() {
+    let caught = |entry, from, to, bindings, expected: &str| {
+        let error = check(&mutated(entry, from, to, bindings)).expect_err(expected);
+        assert!(error.contains(expected), "wanted '{expected}' in: {error}");
+    };
+    check(&mutated("transpose", "rows", "rows", None)).unwrap();
+    let swapped = "batch: u32, columns: u32, rows: u32";
+    let fields = "batch: u32, rows: u32, columns: u32";
+    caught(
+        "transpose",
+        fields,
+        swapped,
+        None,
+        "Rust declares TransposeParams",
+    );
+    caught(
+        "map",
+        "l11: f32,",
+        "l11: u32,",
+        None,
+        "Rust declares MapParams",
+    );
+    const READ_ONLY: &[Binding] = &[read(1, "x"), read(2, "y")];
+    caught(
+        "transpose",
+        "rows",
+        "rows",
+        Some(READ_ONLY),
+        "Rust declares [(1, \"x\", false), (2, \"y\", false)]",
+    );
+    const RENAMED: &[Binding] = &[read(1, "a"), calogen::gpu::write(2, "y")];
+    caught("transpose", "rows", "rows", Some(RENAMED), "\"x\"");
+    caught(
+        "transpose",
+        "@binding(1)",
+        "@binding(3)",
+        None,
+        "[(2, \"y\", true), (3, \"x\", false)]",
+    );
+    caught(
+        "transpose",
+        "@group(0) @binding(1)",
+        "@group(1) @binding(1)",
+        None,
+        "bind group 0",
+    );
+    caught(
+        "transpose",
+        "array<f32, 272>",
+        "array<f32, 4097>",
+        None,
+        "16388 bytes",
+    );
+    caught(
+        "transpose",
+        "@workgroup_size(128)",
+        "@workgroup_size(512)",
+        None,
+        "512 lanes",
+    );
+    caught(
+        "move_window",
+        "override WG: u32;",
+        "override WG: u32 = 64;",
+        None,
+        "default",
+    );
+    caught(
+        "move_window",
+        "fn move_window",
+        "fn other",
+        None,
+        "no entry point move_window",
+    );
+    // Unused: the layout would bind what the kernel does not read.
+    caught("store", "q[i] = g[i]", "q[i] = 0.0", None, "Rust declares");
+    // Needs an optional feature.
+    caught(
+        "store",
+        "q[i] = g[i]",
+        "q[i] = subgroupAdd(g[i])",
+        None,
+        "update.wgsl",
+    );
+    // Not WGSL.
+    caught("store", "q[i] = g[i]", "q[i] = g(i)", None, "update.wgsl");
+}
