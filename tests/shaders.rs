@@ -23,7 +23,7 @@ fn sample(name: &str) -> f64 {
         "FLAT" => 5.0,
         "UNROLL" => 4.0,
         "JOIN" | "SHARED" | "BACK" => 1.0,
-        "ROWS" | "COLUMNS" => 4.0,
+        "ROWS" | "COLUMNS" | "SPAN" => 4.0,
         _ => panic!("{name}: name a value of this override in tests/shaders.rs"),
     }
 }
