@@ -73,10 +73,10 @@ fn local_product(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
             q = qh * fw + qw;
         }
         if qh >= fh || qw >= fw { continue; }
-        let from = (qh * fw + qw) * p.n;
+        let cell = (qh * fw + qw) * p.n;
         let weights = ((q * p.kh * p.kw + t) * p.terms) * p.rows4 + tile * ROWS;
         for (var j = 0u; j < p.terms; j++) {
-            let row = j * fh * fw * p.n + from;
+            let row = j * fh * fw * p.n + cell;
             var v: array<f32, 4>;
             for (var u = 0u; u < COLUMNS; u++) { v[u] = x[row + at[u]]; }
             for (var r = 0u; r < ROWS; r++) {

@@ -44,7 +44,9 @@ impl Tape {
         {
             return vec![self.var(BAD); wrt.len()];
         }
-        let last = seeds.iter().map(|(y, _)| y.id).max().unwrap_or(0);
+        let Some(last) = seeds.iter().map(|(y, _)| y.id).max() else {
+            return wrt.iter().map(|v| self.full(0.0, &v.shape())).collect();
+        };
         let reaches = self.reaches(wrt, last);
         let mut grads: Vec<Option<Var<'t>>> = vec![None; last + 1];
         for &(y, dy) in seeds {

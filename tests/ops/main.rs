@@ -4,9 +4,14 @@
 mod common;
 
 mod elementwise;
+mod gather;
 mod harness;
 mod leaf;
+mod local;
 mod map;
 mod movement;
+mod pool;
+mod random;
 mod reduce;
+mod sort;
 mod update;
