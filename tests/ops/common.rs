@@ -312,7 +312,7 @@ pub struct Drawn {
 }
 
 /// Elements of an input whose derivatives are taken one by one. All others enter the derivative along a random direction.
-const SINGLES: usize = 100;
+const SINGLES: usize = 50;
 
 impl Drawn {
     /// The same with the plain versions of tiled kernels.
