@@ -33,57 +33,54 @@ pub fn summary(all: &[Evaluation], names: &Names) -> Vec<Table> {
     let Some(first) = all.first() else {
         return Vec::new();
     };
+    let generated = all.iter().map(|e| &e.generated).zip(&names.generated);
+    let files = std::iter::once((&first.reference, &names.reference))
+        .chain(generated)
+        .map(|(s, name)| vec![name.clone(), s.file.clone(), s.events.to_string()]);
+    let images = first.channel_sums.is_some();
     let mut columns = strings(&[
         "Sample",
-        "File",
-        "Showers",
         "Fidelity score",
         "JSD visible energy",
         "JSD hits",
         "JSD cell energy",
         "Correlation difference",
     ]);
-    let images = all.iter().any(|e| e.channel_sums.is_some());
-    let mut rows = vec![vec![
-        names.reference.clone(),
-        first.reference.file.clone(),
-        first.reference.events.to_string(),
-    ]];
-    rows[0].resize(columns.len(), String::new());
-    for (e, name) in all.iter().zip(&names.generated) {
+    if images {
+        columns.push(format!("Channel sums W1 [{}]", first.unit));
+        columns.push(format!("MAE [{}]", first.unit));
+    }
+    let figures = all.iter().zip(&names.generated).map(|(e, name)| {
         let jsd = |name: &str| number(e.observable(name).and_then(|o| o.jsd));
-        rows.push(vec![
+        let mut row = vec![
             name.clone(),
-            e.generated.file.clone(),
-            e.generated.events.to_string(),
             number(e.fidelity_score),
             jsd("visible_energy"),
             jsd("n_hits"),
             jsd("cell_energy"),
             number(e.correlation.mean_abs_difference),
-        ]);
-    }
-    if images {
-        columns.extend([
-            format!("Channel sums W1 [{}]", first.unit),
-            format!("Channel sums MAE [{}]", first.unit),
-        ]);
-        rows[0].extend([String::new(), String::new()]);
-        for (row, e) in rows[1..].iter_mut().zip(all) {
+        ];
+        if images {
             let sums = e.channel_sums.as_ref();
-            row.extend([
-                number(sums.map(|s| s.wasserstein1)),
-                number(sums.map(|s| s.mae)),
-            ]);
+            row.push(number(sums.map(|s| s.wasserstein1)));
+            row.push(number(sums.map(|s| s.mae)));
         }
-    }
-    vec![Table {
-        caption: "0 is equality in every figure; the fidelity score is the mean of the square roots of the \
-                  Jensen-Shannon divergences of energies, hits and profiles."
-            .into(),
-        columns,
-        rows,
-    }]
+        row
+    });
+    vec![
+        Table {
+            caption: String::new(),
+            columns: strings(&["Sample", "File", "Showers"]),
+            rows: files.collect(),
+        },
+        Table {
+            caption: "All are 0 for equal samples. The fidelity score is the mean, over energies, hits, cog z and \
+                      profiles, of the square root of the Jensen-Shannon divergence (JSD)."
+                .into(),
+            columns,
+            rows: figures.collect(),
+        },
+    ]
 }
 
 /// A figure of one side by energy.
@@ -92,9 +89,9 @@ type Figure = fn(&LinearitySide, usize) -> f64;
 /// Visible energy, resolution and hits by incident energy, a table for each generated sample.
 pub fn by_energy(all: &[Evaluation], names: &Names) -> Vec<Table> {
     let figures: [(&str, Figure); 3] = [
-        ("visible energy", |side, k| side.mean_visible_energy[k]),
+        ("Visible energy", |side, k| side.mean_visible_energy[k]),
         ("σ90/μ90", |side, k| side.sigma90[k] / side.mu90[k]),
-        ("hits", |side, k| side.mean_n_hits[k]),
+        ("Hits", |side, k| side.mean_n_hits[k]),
     ];
     let mut tables = Vec::new();
     for (e, name) in all.iter().zip(&names.generated) {
@@ -102,18 +99,16 @@ pub fn by_energy(all: &[Evaluation], names: &Names) -> Vec<Table> {
         if linearity.energies.is_empty() {
             continue;
         }
-        let mut columns = strings(&["Energy, GeV", "Showers ref.", "Showers gen."]);
+        let mut columns = strings(&["GeV", "Showers ref.", "gen."]);
         for (name, _) in &figures {
-            columns.extend([
-                format!("Ref. {name}"),
-                format!("Gen. {name}"),
-                "Ratio".into(),
-            ]);
+            columns.extend([format!("{name} ref."), "gen.".into(), "Ratio".into()]);
         }
+        let whole = linearity.energies.iter().all(|e| e.fract() == 0.0);
+        let energy = |e: f64| if whole { e.to_string() } else { short(e) };
         let row = |k: usize| {
             let (a, b) = (&linearity.reference, &linearity.generated);
             let mut row = vec![
-                short(linearity.energies[k]),
+                energy(linearity.energies[k]),
                 a.events[k].to_string(),
                 b.events[k].to_string(),
             ];
