@@ -37,36 +37,34 @@ pub fn summary(all: &[Evaluation], names: &Names) -> Vec<Table> {
     let files = std::iter::once((&first.reference, &names.reference))
         .chain(generated)
         .map(|(s, name)| vec![name.clone(), s.file.clone(), s.events.to_string()]);
-    let images = first.channel_sums.is_some();
-    let mut columns = strings(&[
-        "Sample",
-        "Fidelity score",
-        "JSD visible energy",
-        "JSD hits",
-        "JSD cell energy",
-        "Correlation difference",
-    ]);
-    if images {
-        columns.push(format!("Channel sums W1 [{}]", first.unit));
-        columns.push(format!("MAE [{}]", first.unit));
+    let jsd = |name: &'static str| move |e: &Evaluation| e.observable(name).and_then(|o| o.jsd);
+    let sums = |e: &Evaluation| e.channel_sums.as_ref().map(|s| (s.wasserstein1, s.mae));
+    let unit = &first.unit;
+    let row = |name: String, of: &dyn Fn(&Evaluation) -> Option<f64>| {
+        let figures = all.iter().map(|e| number(of(e)));
+        std::iter::once(name).chain(figures).collect::<Vec<_>>()
+    };
+    let mut figures = vec![
+        row("Fidelity score".into(), &|e| e.fidelity_score),
+        row("JSD of the visible energy".into(), &jsd("visible_energy")),
+        row("JSD of the hits".into(), &jsd("n_hits")),
+        row("JSD of the cell energies".into(), &jsd("cell_energy")),
+        row("Mean difference of correlations".into(), &|e| {
+            e.correlation.mean_abs_difference
+        }),
+        row("Largest difference of correlations".into(), &|e| {
+            e.correlation.max_abs_difference
+        }),
+    ];
+    if first.channel_sums.is_some() {
+        figures.push(row(format!("Channel sums, W1 [{unit}]"), &|e| {
+            Some(sums(e)?.0)
+        }));
+        figures.push(row(format!("Channel sums, MAE [{unit}]"), &|e| {
+            Some(sums(e)?.1)
+        }));
     }
-    let figures = all.iter().zip(&names.generated).map(|(e, name)| {
-        let jsd = |name: &str| number(e.observable(name).and_then(|o| o.jsd));
-        let mut row = vec![
-            name.clone(),
-            number(e.fidelity_score),
-            jsd("visible_energy"),
-            jsd("n_hits"),
-            jsd("cell_energy"),
-            number(e.correlation.mean_abs_difference),
-        ];
-        if images {
-            let sums = e.channel_sums.as_ref();
-            row.push(number(sums.map(|s| s.wasserstein1)));
-            row.push(number(sums.map(|s| s.mae)));
-        }
-        row
-    });
+    let columns = std::iter::once("Figure".into()).chain(names.generated.iter().cloned());
     vec![
         Table {
             caption: String::new(),
@@ -74,11 +72,9 @@ pub fn summary(all: &[Evaluation], names: &Names) -> Vec<Table> {
             rows: files.collect(),
         },
         Table {
-            caption: "All are 0 for equal samples. The fidelity score is the mean, over energies, hits, cog z and \
-                      profiles, of the square root of the Jensen-Shannon divergence (JSD)."
-                .into(),
-            columns,
-            rows: figures.collect(),
+            caption: String::new(),
+            columns: columns.collect(),
+            rows: figures,
         },
     ]
 }
