@@ -4,7 +4,7 @@
 #[cfg(feature = "hdf5")]
 pub mod data;
 mod error;
-mod files;
+pub mod files;
 pub mod generate;
 pub mod gpu;
 pub mod losses;

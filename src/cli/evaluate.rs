@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use calogen::files::write_atomically;
 use calogen::metrics::{Evaluation, Options, agree, evaluate_all};
 use calogen::observables::{Calice, Sample, SampleInfo, ShowerBlock, ShowerStart};
-use calogen::report::{EvaluationReport, FileSample, write_atomically};
+use calogen::report::{EvaluationReport, FileSample};
 use calogen::{Error, Result};
 use clap::ValueEnum;
 use serde_json::json;

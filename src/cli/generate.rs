@@ -6,7 +6,6 @@ use calogen::data::{Labels, ShowerFile, ShowerInfo, ShowerWriter, Showers};
 use calogen::generate::{Generator, LabelRows};
 use calogen::gpu::Gpu;
 use calogen::ops::random;
-use calogen::train::condition_rows_of;
 use calogen::{Error, Result};
 
 use super::Global;
@@ -230,7 +229,7 @@ fn rows(
         Source::File(file) => {
             let names = generator.label_names();
             let showers = file.read(first as usize..first as usize + count)?;
-            let values = condition_rows_of(&generator.metadata().model, &names, &showers)?;
+            let values = showers.labels(&names)?;
             return Ok(LabelRows {
                 values,
                 columns: names.len(),

@@ -61,6 +61,8 @@ pub struct Progress {
     unit: &'static str,
     total: u64,
     done: AtomicU64,
+    /// Done before this run.
+    before: u64,
     start: Instant,
     spoke: Mutex<Instant>,
     bar: Option<ProgressBar>,
@@ -69,6 +71,11 @@ pub struct Progress {
 impl Progress {
     /// Work of `total` pieces called `unit` begins.
     pub fn new(what: &'static str, unit: &'static str, total: u64) -> Self {
+        Self::resumed(what, unit, total, 0)
+    }
+
+    /// The same with `before` pieces done by an earlier run, which do not count for the rate.
+    pub fn resumed(what: &'static str, unit: &'static str, total: u64, before: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = format!(
@@ -85,6 +92,8 @@ impl Progress {
                 bar.set_style(style);
             }
             bar.set_message(what);
+            bar.set_position(before);
+            bar.reset_eta();
             bar
         });
         let start = Instant::now();
@@ -92,7 +101,8 @@ impl Progress {
             what,
             unit,
             total,
-            done: AtomicU64::new(0),
+            done: AtomicU64::new(before),
+            before,
             start,
             spoke: Mutex::new(start),
             bar,

@@ -126,9 +126,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
                         ));
                     }
                 }
-                let bar = Progress::new("train", "batches", all);
-                bar.advance(done);
-                progress = Some(bar);
+                progress = Some(Progress::resumed("train", "batches", all, done));
             }
             Event::Row {
                 iteration,

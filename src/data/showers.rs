@@ -1,5 +1,7 @@
 //! Showers in host memory, and what their file says of them.
 
+use crate::{Error, Result};
+
 /// What a shower file says of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShowerInfo {
@@ -79,6 +81,35 @@ impl<T> Showers<T> {
         self.conditions
             .as_ref()
             .map_or(&[], |c| &c[i * columns..(i + 1) * columns])
+    }
+}
+
+impl<T> Showers<T> {
+    /// The labels `names` of every shower, `[N, names]` row major: `energy` (GeV), `position_x` and `position_y` (mm),
+    /// or names of conditions.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming a label that is not there.
+    pub fn labels(&self, names: &[String]) -> Result<Vec<f32>> {
+        let mut rows = vec![0.0; self.len() * names.len()];
+        for (column, name) in names.iter().enumerate() {
+            let own = self.condition_names.iter().position(|n| n == name);
+            let value: Box<dyn Fn(usize) -> f32> = match (name.as_str(), &self.position, own) {
+                ("energy", _, _) => Box::new(|i| self.energy[i]),
+                ("position_x", Some(p), _) => Box::new(|i| p[i][0]),
+                ("position_y", Some(p), _) => Box::new(|i| p[i][1]),
+                (_, _, Some(k)) => Box::new(move |i| self.condition_row(i)[k]),
+                _ => {
+                    return Err(Error::Config(format!(
+                        "the model needs '{name}', which the data lacks"
+                    )));
+                }
+            };
+            for i in 0..self.len() {
+                rows[i * names.len() + column] = value(i);
+            }
+        }
+        Ok(rows)
     }
 }
 

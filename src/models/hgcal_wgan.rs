@@ -456,9 +456,14 @@ impl HgcalWgan {
             return net.linear("dense", h, outputs);
         }
         // Starts above 0, where the last ReLU has a slope.
-        let w = net.parameter("dense.weight", &[1, h.extent(0)], Init::fan_in(h.extent(0)));
-        let b = net.parameter("dense.bias", &[1], Init::Constant(1.0));
-        h.linear(w, Some(b)).relu()
+        net.linear_starting(
+            "dense",
+            h,
+            outputs,
+            Init::fan_in(h.extent(0)),
+            Init::Constant(1.0),
+        )
+        .relu()
     }
 
     /// Mean squared errors of both constrainers on showers with known labels.

@@ -22,14 +22,22 @@ impl<'t> Net<'t> {
     /// `y = w x + b` over the first axis. Tensors `weight` [O,I] and `bias` [O].
     #[track_caller]
     pub fn linear(&self, name: &str, x: Var<'t>, outputs: usize) -> Var<'t> {
-        self.linear_with(name, x, outputs, Init::fan_in(x.extent(0)))
+        let init = Init::fan_in(x.extent(0));
+        self.linear_starting(name, x, outputs, init, init)
     }
 
-    /// The same with given initial weights.
+    /// The same with given initial weights and biases.
     #[track_caller]
-    pub fn linear_with(&self, name: &str, x: Var<'t>, outputs: usize, init: Init) -> Var<'t> {
-        let w = self.parameter(&format!("{name}.weight"), &[outputs, x.extent(0)], init);
-        let b = self.parameter(&format!("{name}.bias"), &[outputs], init);
+    pub fn linear_starting(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        weight: Init,
+        bias: Init,
+    ) -> Var<'t> {
+        let w = self.parameter(&format!("{name}.weight"), &[outputs, x.extent(0)], weight);
+        let b = self.parameter(&format!("{name}.bias"), &[outputs], bias);
         let y = x.linear(w, Some(b));
         self.note(name, format!("Linear {} -> {outputs}", x.extent(0)), y);
         y

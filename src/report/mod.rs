@@ -15,7 +15,6 @@ mod frame;
 mod heatmap;
 mod legend;
 mod losses;
-mod output;
 mod page;
 mod plot;
 mod ratio;
@@ -29,7 +28,6 @@ pub use evaluation::EvaluationReport;
 pub use figure::{Figure, Mark, Ratio, Role, Series};
 pub use heatmap::{Heatmap, Tint};
 pub use losses::{LossTable, losses_plot};
-pub use output::write_atomically;
 pub use page::{Page, Section, Table};
 pub use plot::Plot;
 #[cfg(feature = "hdf5")]

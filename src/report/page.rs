@@ -1,7 +1,8 @@
 //! The HTML page: one file with its style and its plots inside, for screen, dark screen and paper.
 
-use super::{Plot, draw, output};
+use super::{Plot, draw};
 use crate::Result;
+use crate::files;
 use std::path::Path;
 
 /// A page of sections.
@@ -78,7 +79,7 @@ impl Page {
 
     /// Writes the page beside `path`, then renames it.
     pub fn write(&self, path: &Path) -> Result<()> {
-        output::write_atomically(path, self.html()?.as_bytes())
+        files::write_atomically(path, self.html()?.as_bytes())
     }
 }
 

@@ -1,7 +1,8 @@
 //! One plot: description in, PNG or SVG out.
 
-use super::{Figure, Heatmap, bitmap, cells, draw, output, scene, svg};
+use super::{Figure, Heatmap, bitmap, cells, draw, scene, svg};
 use crate::Result;
+use crate::files;
 use std::path::Path;
 
 /// Something to draw.
@@ -36,7 +37,7 @@ impl Plot {
     /// Writes the plot as PNG, two pixels a logical one; beside `path` first, then renamed.
     pub fn png(&self, path: &Path) -> Result<()> {
         let scene = self.scene();
-        output::replace(path, |temporary| bitmap::write(&scene, temporary))
+        files::replace(path, |temporary| bitmap::write(&scene, temporary))
     }
 
     /// The plot as an `<svg>` element, complete in itself.

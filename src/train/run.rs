@@ -300,8 +300,9 @@ fn describe(system: &dyn System, set: &ShowerSet, data: &[PathBuf]) -> Result<Me
     let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); names.len()];
     let step = (4 << 20) / info.shape.iter().product::<usize>().max(1) + 1;
     for first in (0..set.len()).step_by(step) {
-        let rows =
-            super::session::condition_rows(system, &set.read(first..set.len().min(first + step))?)?;
+        let rows = set
+            .read(first..set.len().min(first + step))?
+            .labels(&names)?;
         for row in rows.chunks_exact(names.len()) {
             for (range, &v) in ranges.iter_mut().zip(row) {
                 *range = (range.0.min(v), range.1.max(v));

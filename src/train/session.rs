@@ -177,7 +177,7 @@ impl Session {
     /// # Errors
     /// [`Error::NotFinite`] when a loss is NaN or infinite, naming the first tensor that went bad.
     pub fn take(&mut self, turn: Turn, showers: &Showers) -> Result<Option<Losses>> {
-        let conditions = condition_rows(self.system.as_ref(), showers)?;
+        let conditions = showers.labels(&self.system.conditions())?;
         let event = self.turns * self.batch as u64;
         let random = [
             self.seed as u32,
@@ -252,44 +252,4 @@ impl Session {
             "{step_name} step {taken}: the loss '{loss}' is {value}{place}"
         ))
     }
-}
-
-/// The labels of showers in the order that the system asks for, `[N,C]`.
-///
-/// # Errors
-/// [`Error::Config`] naming a label that the file lacks.
-pub fn condition_rows(system: &dyn System, showers: &Showers) -> Result<Vec<f32>> {
-    condition_rows_of(system.name(), &system.conditions(), showers)
-}
-
-/// The labels `names` of showers, `[N,C]`, for `model`.
-pub fn condition_rows_of(model: &str, names: &[String], showers: &Showers) -> Result<Vec<f32>> {
-    let mut rows = vec![0.0; showers.len() * names.len()];
-    for (column, name) in names.iter().enumerate() {
-        let position = |axis: usize| {
-            showers
-                .position
-                .as_ref()
-                .map(|p| (0..p.len()).map(move |i| p[i][axis]))
-        };
-        let own = showers.condition_names.iter().position(|n| n == name);
-        let mut put = |values: &mut dyn Iterator<Item = f32>| {
-            values
-                .enumerate()
-                .for_each(|(i, v)| rows[i * names.len() + column] = v);
-        };
-        let missing = || {
-            Error::Config(format!(
-                "model {model} needs '{name}', which the data lacks"
-            ))
-        };
-        match (name.as_str(), own) {
-            ("energy", _) => put(&mut showers.energy.iter().copied()),
-            ("position_x", _) => put(&mut position(0).ok_or_else(missing)?),
-            ("position_y", _) => put(&mut position(1).ok_or_else(missing)?),
-            (_, Some(k)) => put(&mut (0..showers.len()).map(|i| showers.condition_row(i)[k])),
-            (_, None) => return Err(missing()),
-        }
-    }
-    Ok(rows)
 }
