@@ -111,8 +111,8 @@ check_rust
 case $(uname -s) in
 Linux)
     check_linux
-    # Only Vulkan is used here; without this wgpu tries GL as well, which complains where there is no desktop.
-    export WGPU_BACKEND=${WGPU_BACKEND:-vulkan}
+    # Without a desktop Mesa's layer that picks a device complains twice a run that it finds none.
+    [ -n "${XDG_RUNTIME_DIR:-}" ] || export NODEVICE_SELECT=1
     ;;
 Darwin) check_macos ;;
 MINGW* | MSYS* | CYGWIN*) check_windows ;;
