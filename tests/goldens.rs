@@ -158,8 +158,8 @@ fn compute(gpu: &Arc<Gpu>, case: &Case) -> calogen::Result<Option<Vec<(String, V
     );
     let list: Vec<_> = values.iter().map(|(name, v)| (name.as_str(), *v)).collect();
     let options = Options {
-        frozen: false,
         poison: true,
+        ..Default::default()
     };
     let program = tape.compile(gpu, &list, options)?;
     for (name, tensor) in case.with("in.") {

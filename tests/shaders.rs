@@ -8,24 +8,31 @@ use calogen::gpu::{Access, Binding, Kernel, Scalar, Tier, read};
 use calogen::ops::kernels;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
+use naga::{AddressSpace, Expression, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 
 /// Bytes of workgroup memory, storage bindings and lanes of a workgroup that every WebGPU device has.
 const WORKGROUP_BYTES: u32 = 16 * 1024;
 const STORAGE_BINDINGS: usize = 8;
 const LANES: u32 = 256;
 
-/// A value of each override for the translation: any that the kernel is made for.
-fn sample(name: &str) -> f64 {
-    match name {
-        "WG" => 64.0,
-        "INPUTS" => 6.0,
-        "FLAT" => 5.0,
-        "UNROLL" => 4.0,
-        "JOIN" | "SHARED" | "BACK" => 1.0,
-        "ROWS" | "COLUMNS" | "SPAN" => 4.0,
-        _ => panic!("{name}: name a value of this override in tests/shaders.rs"),
-    }
+/// A value of each override for the translations: any that the kernels are made for, in two variants.
+fn sample(name: &str, variant: usize) -> f64 {
+    let values = match name {
+        "WG" => [64.0, 32.0],
+        "INPUTS" => [6.0, 1.0],
+        "FLAT" => [5.0, 1.0],
+        "UNROLL" => [4.0, 3.0],
+        "RANK" => [3.0, 1.0],
+        "SMALL" => [1.0, 0.0],
+        "JOIN" | "BACK" | "SHARED" => [1.0, 0.0],
+        "ROWS" | "COLUMNS" | "LIVE" => [4.0, 1.0],
+        "SPAN" => [4.0, 4.0],
+        "QUADS" => [2.0, 1.0],
+        "GROUPS" => [3.0, 1.0],
+        "VECTOR" | "TAPS" | "SHARE" | "ONE_TAP" => [1.0, 0.0],
+        _ => panic!("{name}: name values of this override in tests/shaders.rs"),
+    };
+    values[variant]
 }
 
 /// An expression of the kind that the compiler writes, with every function of lib/functions.wgsl and lib/math.wgsl that
@@ -63,12 +70,13 @@ fn check(k: &Kernel) -> Checked {
     let module = parse(k, k.source)?;
     let info = validate(k, &module, k.source)?;
     check_interface(k, &module, &info)?;
-    translate(k, &module, &info)?;
+    translate(k, &module, &info, 0)?;
+    translate(k, &module, &info, 1)?;
     if has_expression {
         let text = k.text(Some(EXPRESSION));
         let module = parse(k, &text)?;
         let info = validate(k, &module, &text)?;
-        translate(k, &module, &info)?;
+        translate(k, &module, &info, 0)?;
     }
     Ok(())
 }
@@ -80,7 +88,9 @@ fn check_interface(k: &Kernel, module: &Module, info: &ModuleInfo) -> Checked {
         return Err(format!("{}::{} is no compute shader", k.file, k.entry));
     }
     for (_, o) in module.overrides.iter() {
-        if o.init.is_some() {
+        // One may follow from others.
+        let init = o.init.map(|e| &module.global_expressions[e]);
+        if matches!(init, Some(Expression::Literal(_) | Expression::Constant(_))) {
             return Err(format!("{}: override {:?} has a default", k.file, o.name));
         }
     }
@@ -168,10 +178,11 @@ fn check_params(k: &Kernel, module: &Module, ty: naga::Handle<naga::Type>) -> Ch
 }
 
 /// Fills in the overrides, checks what is fixed by them, and writes SPIR-V, MSL and HLSL.
-fn translate(k: &Kernel, module: &Module, info: &ModuleInfo) -> Checked {
+fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> Checked {
     let constants = (module.overrides.iter())
+        .filter(|(_, o)| o.init.is_none())
         .map(|(_, o)| o.name.clone().unwrap_or_default())
-        .map(|name| (name.clone(), sample(&name)))
+        .map(|name| (name.clone(), sample(&name, variant)))
         .collect();
     let entry = (ShaderStage::Compute, k.entry);
     let (module, info) =
@@ -299,7 +310,7 @@ fn every_op_has_tests() {
     for path in files("src/ops", "rs") {
         let name = stem(&path);
         let text = std::fs::read_to_string(&path).unwrap();
-        if !text.contains("impl Op for") && !text.contains("static KERNELS") {
+        if !text.contains("impl Op for") && !text.contains("impl Update for") {
             continue;
         }
         let tests = folder("tests/ops").join(format!("{name}.rs"));

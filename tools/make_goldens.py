@@ -3,8 +3,8 @@
 
 usage: make_goldens.py --seed S --out DIR [--cases N] [--only op,op,...] [--list]
 
-One safetensors file per case, DIR/<op>_<i>.safetensors.  README.md (next to
-this file) describes the format and every op.  Inputs are rounded to float32
+One safetensors file per case, DIR/<op>_<i>.safetensors.  tests/goldens/README.md
+describes the format and every op.  Inputs are rounded to float32
 before the float64 oracle runs; results are rounded to float32 when stored.
 
 Every case is checked while it is made:
@@ -34,7 +34,7 @@ import torch
 import torch.nn.functional as F
 
 torch.set_num_threads(1)
-# Only the float32 comparison runs would use oneDNN; Debian's build of it reads
+# Only the float32 comparison runs would use oneDNN; some builds of it read
 # uninitialised memory in some padded conv3d shapes, so keep it out.
 torch.backends.mkldnn.set_flags(False)
 F64 = torch.float64

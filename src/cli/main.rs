@@ -57,7 +57,7 @@ struct Cli {
 struct Global {
     /// Adapter to compute on: its index in `calogen devices`, or part of its name
     /// [default: the one that WGPU_ADAPTER_NAME names, else the first]
-    #[arg(long, global = true, value_name = "INDEX|NAME")]
+    #[arg(long, global = true, value_name = "INDEX|NAME", display_order = 900)]
     device: Option<String>,
 }
 

@@ -134,6 +134,12 @@ impl Conv {
     fn extents(&self, x: &[&[usize]]) -> Result<Extents> {
         let wrong = |what: String| Error::shape(self.name(), what);
         let describe = || format!("{x:?}, kernel {:?}, {:?}", self.kernel, self.spec);
+        if x[0].len() != 5 || x[1].len() != 5 {
+            return Err(wrong(format!(
+                "expected [C,D,H,W,N] and five axes of weights, got {}",
+                describe()
+            )));
+        }
         let small = self
             .small()
             .filter(|_| self.spec.stride.iter().all(|&s| s > 0));
@@ -143,12 +149,6 @@ impl Conv {
                 describe()
             ))
         })?;
-        if x[0].len() != 5 || x[1].len() != 5 {
-            return Err(wrong(format!(
-                "expected [C,D,H,W,N] and five axes of weights, got {}",
-                describe()
-            )));
-        }
         let e = |small_channels, large_channels, batch| Extents {
             small_channels,
             large_channels,

@@ -50,19 +50,16 @@ impl Op for Matmul {
 #[track_caller]
 pub(super) fn matmul<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
     let (sa, sb) = (a.shape(), b.shape());
-    let wrong = |what: &str| {
-        a.tape()
-            .fail(Error::shape("matmul", format!("{what}: {sa:?} and {sb:?}")))
-    };
+    let wrong = |what: &str| Error::shape("matmul", format!("{what}: {sa:?} and {sb:?}"));
     if sa.len() < 2 || sb.len() < 2 || sa[sa.len() - 1] != sb[sb.len() - 2] {
-        return wrong("expected [..,n,k] and [..,k,m]");
+        return a.tape().fail(wrong("expected [..,n,k] and [..,k,m]"));
     }
     if sa.len() == 2 && sb.len() == 2 {
         return b.linear(a, None);
     }
     let (matrix_a, matrix_b) = (&sa[sa.len() - 2..], &sb[sb.len() - 2..]);
     let Some(stack) = shape::broadcast(&sa[..sa.len() - 2], &sb[..sb.len() - 2]) else {
-        return wrong("stacks do not broadcast");
+        return a.tape().fail(wrong("stacks do not broadcast"));
     };
     let z: usize = stack.iter().product();
     let stacked = |v: Var<'t>, matrix: &[usize]| {

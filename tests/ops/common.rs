@@ -22,6 +22,7 @@ pub fn gpu() -> &'static Arc<Gpu> {
 /// What every test compiles with.
 pub const POISON: Options = Options {
     frozen: false,
+    plain: false,
     poison: true,
 };
 
@@ -278,6 +279,7 @@ impl Row<'_> {
             name: self.name.to_owned(),
             inputs: inputs.map(draw).collect(),
             terms: self.terms,
+            options: POISON,
         }
     }
 
@@ -290,6 +292,7 @@ impl Row<'_> {
             name: self.name.to_owned(),
             inputs: inputs.to_vec(),
             terms: self.terms,
+            options: POISON,
         }
     }
 }
@@ -305,12 +308,20 @@ pub struct Drawn {
     pub name: String,
     pub inputs: Vec<Nd>,
     pub terms: usize,
+    pub options: Options,
 }
 
 /// Elements of an input whose derivatives are taken one by one. All others enter the derivative along a random direction.
-const SINGLES: usize = 100;
+const SINGLES: usize = 50;
 
 impl Drawn {
+    /// The same with the plain versions of tiled kernels.
+    pub fn plain(mut self) -> Self {
+        self.name += ", plain";
+        self.options.plain = true;
+        self
+    }
+
     /// Compares the value and the gradient of every input.
     pub fn check(
         &self,
@@ -465,7 +476,7 @@ impl Drawn {
 
     fn run(&self, tape: &Tape, outputs: &[(&str, Var<'_>)], extra: &[(&str, &Nd)]) -> Program {
         let program = tape
-            .compile(gpu(), outputs, POISON)
+            .compile(gpu(), outputs, self.options)
             .unwrap_or_else(|e| panic!("{}: {e}", self.name));
         for (i, x) in self.inputs.iter().enumerate() {
             program.set(&format!("x{i}"), &x.f32()).unwrap();
@@ -574,6 +585,7 @@ pub fn evaluate(
         name: "evaluate".into(),
         inputs: inputs.to_vec(),
         terms: 1,
+        options: POISON,
     };
     let x = drawn.record(&tape);
     let y = f(&tape, &x);

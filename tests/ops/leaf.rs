@@ -168,10 +168,7 @@ fn what_depends_on_frozen_states_alone_is_computed_once() {
         .expand(&[3, 5]);
     let packed = root.permute(&[1, 0]);
     let y = packed * tape.input("x", &[3]) + packed.sum_keep(&[1]);
-    let options = |frozen| Options {
-        frozen,
-        poison: true,
-    };
+    let options = |frozen| Options { frozen, ..POISON };
     let once = |frozen| {
         let program = tape.compile(gpu(), &[("y", y)], options(frozen)).unwrap();
         program.set("x", &[1.0, 1.0, 1.0]).unwrap();

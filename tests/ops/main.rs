@@ -3,12 +3,14 @@
 
 mod common;
 
+mod conv;
 mod elementwise;
 mod gather;
 mod harness;
 mod leaf;
 mod local;
 mod map;
+mod matmul;
 mod movement;
 mod pool;
 mod random;
