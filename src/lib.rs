@@ -1,4 +1,34 @@
 //! Trains and runs generative models of calorimeter showers on hand-written WGSL compute kernels, on any GPU.
+//!
+//! Kernels run through wgpu on Vulkan, Metal and DirectX 12, and without a GPU on Mesa's software Vulkan. Weights in,
+//! showers out:
+//!
+//! ```no_run
+//! use calogen::{generate::Generator, gpu::Gpu};
+//! let gpu = Gpu::open(None)?; // the best adapter
+//! let mut generator = Generator::load(&gpu, "tools/weights/hgcal-small.safetensors")?;
+//! let labels = generator.labels(&[50.0; 100], 1, 0)?; // 100 showers of 50 GeV: seed 1, from event 0 on
+//! let showers = generator.generate(&labels, 1, 0)?; // [100, Z, X, Y] cell energies
+//! println!("{} cells in {}", showers.len(), generator.metadata().unit);
+//! # Ok::<(), calogen::Error>(())
+//! ```
+//!
+//! # Modules
+//! Each uses only those above it; what stands in one row does not use its neighbours.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`gpu`] | adapters, buffers, kernels, pipelines, timing: all that talks to wgpu |
+//! | [`tape`] | records ops once, differentiates them, compiles them to a program that is run again and again |
+//! | [`ops`] | the operations: shape rule, gradient rule, launch; a kernel family is one file of `shaders/` |
+//! | [`nn`] | parameters by name, layers, initial values |
+//! | [`losses`] | losses over variables |
+//! | [`models`] | the systems, one file each; weights files |
+//! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
+//! | [`train`] / [`generate`] / [`report`] | the training loop / the generator / plots and the page |
+//!
+//! Without default features `gpu` to `models` and `generate` remain: what an embedding program needs. `train`, `hdf5`
+//! (module `data`), `report` (with `observables` and `metrics`) and `cli` (the program) are features.
 #![warn(missing_docs)]
 
 #[cfg(feature = "hdf5")]

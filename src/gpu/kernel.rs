@@ -20,7 +20,7 @@ pub struct Field {
     pub scalar: Scalar,
 }
 
-/// A parameter block: the uniform at binding 0 of every kernel. Declared by the [`params!`] macro.
+/// A parameter block: the uniform at binding 0 of every kernel. Declared by the `params!` macro.
 pub trait Params: bytemuck::Pod {
     /// The name of the struct, equal in Rust and in WGSL.
     const NAME: &'static str;
@@ -108,7 +108,7 @@ pub enum Tier {
 pub struct Kernel {
     /// The file under `shaders/`.
     pub file: &'static str,
-    /// Its text with the library appended, from [`wgsl!`].
+    /// Its text with the library appended, from `wgsl!`.
     pub source: &'static str,
     /// The entry point.
     pub entry: &'static str,

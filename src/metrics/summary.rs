@@ -5,7 +5,8 @@ use std::fmt;
 use super::{Evaluation, LinearitySide, Moments};
 
 impl fmt::Display for Evaluation {
-    /// Response, resolution and hits by incident energy with the ratio generated / reference, then the observables.
+    /// Response, resolution and hits by incident energy with the ratio generated / reference, the longitudinal profile,
+    /// then the observables.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (role, sample) in [
             ("reference", &self.reference),
@@ -15,6 +16,7 @@ impl fmt::Display for Evaluation {
         }
         writeln!(f, "threshold: {} {}", self.threshold, self.unit)?;
         self.by_energy(f)?;
+        self.by_layer(f)?;
         self.by_observable(f)?;
         if let Some(sums) = &self.channel_sums {
             writeln!(
@@ -38,6 +40,9 @@ impl fmt::Display for Evaluation {
         write!(f, "fidelity score: {}", number(self.fidelity_score))
     }
 }
+
+/// Most rows of the longitudinal profile.
+const LAYER_ROWS: usize = 10;
 
 /// A figure of one side by energy.
 type Figure = fn(&LinearitySide, usize) -> f64;
@@ -76,18 +81,39 @@ impl Evaluation {
             };
             write!(f, "{energy:>8}")?;
             for (_, figure) in &figures {
-                let (a, b) = (
-                    figure(&linearity.reference, k),
-                    figure(&linearity.generated, k),
-                );
-                let ratio = if (b / a).is_finite() {
-                    format!("{:.3}", b / a)
-                } else {
-                    "-".into()
-                };
-                write!(f, " | {:>10} {:>10} {ratio:>6}", short(a), short(b))?;
+                let [a, b] =
+                    [&linearity.reference, &linearity.generated].map(|side| figure(side, k));
+                write!(f, "{}", pair(a, b))?;
             }
             writeln!(f)?;
+        }
+        Ok(())
+    }
+
+    /// The longitudinal profile, long ones with several layers to a row; nothing of images.
+    fn by_layer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let profile = &self.profiles.longitudinal;
+        let layers = profile.reference.len();
+        if layers < 2 {
+            return Ok(());
+        }
+        let together = layers.div_ceil(LAYER_ROWS);
+        let name = format!("energy, {}", self.unit);
+        writeln!(f, "\n{:>8} | {name:^28}", "layer")?;
+        writeln!(
+            f,
+            "{:>8} | {:>10} {:>10} {:>6}",
+            "", "reference", "generated", "ratio"
+        )?;
+        let rows = profile.reference.chunks(together);
+        for (k, (a, b)) in rows.zip(profile.generated.chunks(together)).enumerate() {
+            let first = k * together;
+            let name = match a.len() {
+                1 => first.to_string(),
+                n => format!("{first}-{}", first + n - 1),
+            };
+            let [a, b] = [a, b].map(|layers| layers.iter().sum());
+            writeln!(f, "{name:>8}{}", pair(a, b))?;
         }
         Ok(())
     }
@@ -122,6 +148,18 @@ impl Evaluation {
         }
         Ok(())
     }
+}
+
+/// A figure of the two sides and the ratio generated / reference, as columns.
+fn pair(reference: f64, generated: f64) -> String {
+    let ratio = generated / reference;
+    let ratio = if ratio.is_finite() {
+        format!("{ratio:.3}")
+    } else {
+        "-".into()
+    };
+    let [a, b] = [reference, generated].map(short);
+    format!(" | {a:>10} {b:>10} {ratio:>6}")
 }
 
 /// Four significant digits, without an exponent where that is short; a dash for 0 / 0.

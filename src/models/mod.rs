@@ -1,4 +1,4 @@
-//! The systems: one file each, written once over [`Var`].
+//! The systems: one file each, written once over [`Var`](crate::tape::Var).
 //!
 //! A file reads top to bottom: configuration and presets, networks, the losses of each kind of step, sampling. To add a
 //! system, copy the shortest file and add a line to [`NAMES`] and to [`open`].

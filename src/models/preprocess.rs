@@ -22,7 +22,7 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// `showers` [Z,X,Y,N] in file units to what networks see; `energy` [1,N] in GeV.
+    /// `showers` `[Z,X,Y,N]` in file units to what networks see; `energy` `[1,N]` in GeV.
     pub fn forward<'t>(&self, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
         let mut x = showers * (1.0 / self.unit);
         if self.threshold > 0.0 {

@@ -137,7 +137,7 @@ impl Networks {
 
 /// What a step or a sampler is built from: a tape, the networks, and a batch's inputs.
 ///
-/// The inputs of the program are `showers` [N,Z,X,Y], `conditions` [N,C] in the order of [`System::conditions`], and
+/// The inputs of the program are `showers` `[N,Z,X,Y]`, `conditions` `[N,C]` in the order of [`System::conditions`], and
 /// `random`, four words: the seed, and the number of the first event or of the step.
 pub struct Build<'t> {
     /// The tape.

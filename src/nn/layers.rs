@@ -19,7 +19,7 @@ pub enum Norm {
 }
 
 impl<'t> Net<'t> {
-    /// `y = w x + b` over the first axis. Tensors `weight` [O,I] and `bias` [O].
+    /// `y = w x + b` over the first axis. Tensors `weight` `[O,I]` and `bias` `[O]`.
     #[track_caller]
     pub fn linear(&self, name: &str, x: Var<'t>, outputs: usize) -> Var<'t> {
         let init = Init::fan_in(x.extent(0));
@@ -43,7 +43,7 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Three-dimensional convolution of `[C,D,H,W,N]`. Tensors `weight` [O,C,kd,kh,kw] and, with `bias`, `bias` [O].
+    /// Three-dimensional convolution of `[C,D,H,W,N]`. Tensors `weight` `[O,C,kd,kh,kw]` and, with `bias`, `bias` `[O]`.
     #[track_caller]
     pub fn conv3d(
         &self,
@@ -74,7 +74,7 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` [O,C,kh,kw] and, with `bias`, `bias` [O].
+    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` `[O,C,kh,kw]` and, with `bias`, `bias` `[O]`.
     #[track_caller]
     pub fn conv2d(
         &self,
@@ -104,7 +104,7 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Two-dimensional transposed convolution. Tensors `weight` [C,O,kh,kw] and, with `bias`, `bias` [O].
+    /// Two-dimensional transposed convolution. Tensors `weight` `[C,O,kh,kw]` and, with `bias`, `bias` `[O]`.
     #[track_caller]
     #[allow(clippy::too_many_arguments)]
     pub fn conv_transpose2d(
@@ -148,7 +148,7 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Convolution with weights of its own at every position: tensors `weight` [OH,OW,O,C kh kw] and `bias` [OH,OW,O].
+    /// Convolution with weights of its own at every position: tensors `weight` `[OH,OW,O,C kh kw]` and `bias` `[OH,OW,O]`.
     #[track_caller]
     pub fn locally_connected2d(
         &self,
@@ -215,7 +215,7 @@ impl<'t> Net<'t> {
     }
 
     /// Batch norm with running statistics that keep `1 - momentum` a step. Tensors `weight`, `bias`, `running_mean`,
-    /// `running_var`, all [C].
+    /// `running_var`, all `[C]`.
     #[track_caller]
     pub fn batch_norm(&self, name: &str, x: Var<'t>, momentum: f32) -> Var<'t> {
         let c = x.extent(0);

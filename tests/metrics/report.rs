@@ -306,6 +306,7 @@ fn images_and_table() {
     let table = report.to_string();
     assert!(
         table.contains("σ90/μ90")
+            && table.contains("layer")
             && table.contains("cell_energy")
             && table.contains("fidelity score")
     );

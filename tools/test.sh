@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# All tests, with all features; the generator alone; the embedding example.
+
+# shellcheck source-path=SCRIPTDIR source=setup.sh
+. "$(dirname "$0")/setup.sh"
+
+start=$SECONDS
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+echo "== the generator alone builds"
+cargo build --release --no-default-features --lib
+
+echo "== tests"
+status=0
+cargo test --release --all-features --no-fail-fast 2>&1 | tee "$log" || status=$?
+
+echo "== the embedding example"
+cp Cargo.lock tools/embed/Cargo.lock # the same versions
+CARGO_TARGET_DIR=$target cargo run --release --manifest-path tools/embed/Cargo.toml -- \
+    tools/weights/hgcal-small.safetensors || status=$?
+
+echo "== results after $((SECONDS - start)) s"
+grep -E '^ *(Running|Doc-tests) |^test result:|^test .* FAILED$' "$log" | sed -E 's/ \([^ ]*\)$//' || true
+[ $status = 0 ] || die "FAILED"
