@@ -9,9 +9,10 @@
 // Cells v = (d, h, w) of a volume (id, ih, iw), counted d ih iw + h iw + w; windows o on a grid (od, oh, ow). Along each
 // axis window o holds the cells o s - p .. o s - p + k - 1 that exist: padding adds nothing to a sum and is never the
 // largest. p < k, so no window is empty. pool_sum and pool_spread are each other's adjoint, pool_pick and pool_put too.
-// One lane makes one element; neighbouring lanes are neighbouring showers n.
+// One lane makes SPAN elements along W (one in pool_pick); neighbouring lanes are neighbouring showers n.
 
 override WG: u32;
+override SPAN: u32;
 
 struct PoolParams {
     count: u32, n: u32,
@@ -38,21 +39,28 @@ fn cells(o: u32, k: u32, s: u32, pad: u32, extent: u32) -> Range {
     return Range(max(low, pad) - pad, min(low + k - pad, extent));
 }
 
+// a / b for coordinates, which are below 2^21: a vector of integer divisions is slow on some devices.
+fn quotient(a: u32, b: u32) -> u32 {
+    return u32((f32(a) + 0.5) / f32(b));
+}
+
 // Windows that hold cell v.
 fn windows(v: u32, k: u32, s: u32, pad: u32, extent: u32) -> Range {
     let q = v + pad;
-    // Windows o with o s > q - k; the wrapped value of a small q is not used.
-    return Range(select(0u, (q + s - k) / s, q >= k), min(q / s + 1u, extent));
+    return Range(quotient(max(q + s, k) - k, s), min(quotient(q, s) + 1u, extent));
 }
 
-struct Place { c: u32, d: u32, h: u32, w: u32, n: u32 }
+// What a lane makes: elements first .. end - 1 of row (c, d, h) of shower n.
+struct Lane { c: u32, d: u32, h: u32, first: u32, end: u32, n: u32 }
 
-fn place(i: u32, eh: u32, ew: u32, ed: u32) -> Place {
-    let n = i % p.n;
-    var rest = i / p.n;
-    let w = rest % ew; rest = rest / ew;
-    let h = rest % eh; rest = rest / eh;
-    return Place(rest / ed, rest % ed, h, w, n);
+// On a grid (ed, eh, ew).
+fn lane(i: u32, ed: u32, eh: u32, ew: u32) -> Lane {
+    let spans = (ew + SPAN - 1u) / SPAN;
+    let span = i / p.n;
+    let row = span / spans;
+    let plane = row / eh;
+    let first = (span - row * spans) * SPAN;
+    return Lane(plane / ed, plane % ed, row - plane * eh, first, min(first + SPAN, ew), i - span * p.n);
 }
 
 @compute @workgroup_size(WG)
@@ -60,18 +68,20 @@ fn pool_sum(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
             @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
-    let at = place(i, p.oh, p.ow, p.od);
+    let at = lane(i, p.od, p.oh, p.ow);
     let rd = cells(at.d, p.kd, p.sd, p.pd, p.id);
     let rh = cells(at.h, p.kh, p.sh, p.ph, p.ih);
-    let rw = cells(at.w, p.kw, p.sw, p.pw, p.iw);
-    var sum = 0.0;
-    for (var d = rd.first; d < rd.end; d++) {
-        for (var h = rh.first; h < rh.end; h++) {
-            let row = ((at.c * p.id + d) * p.ih + h) * p.iw;
-            for (var w = rw.first; w < rw.end; w++) { sum += x[(row + w) * p.n + at.n]; }
+    for (var o = at.first; o < at.end; o++) {
+        let rw = cells(o, p.kw, p.sw, p.pw, p.iw);
+        var sum = 0.0;
+        for (var d = rd.first; d < rd.end; d++) {
+            for (var h = rh.first; h < rh.end; h++) {
+                let row = ((at.c * p.id + d) * p.ih + h) * p.iw;
+                for (var w = rw.first; w < rw.end; w++) { sum += x[(row + w) * p.n + at.n]; }
+            }
         }
+        y[(((at.c * p.od + at.d) * p.oh + at.h) * p.ow + o) * p.n + at.n] = p.scale * sum;
     }
-    y[i] = p.scale * sum;
 }
 
 @compute @workgroup_size(WG)
@@ -79,18 +89,20 @@ fn pool_spread(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
                @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
-    let at = place(i, p.ih, p.iw, p.id);
+    let at = lane(i, p.id, p.ih, p.iw);
     let rd = windows(at.d, p.kd, p.sd, p.pd, p.od);
     let rh = windows(at.h, p.kh, p.sh, p.ph, p.oh);
-    let rw = windows(at.w, p.kw, p.sw, p.pw, p.ow);
-    var sum = 0.0;
-    for (var d = rd.first; d < rd.end; d++) {
-        for (var h = rh.first; h < rh.end; h++) {
-            let row = ((at.c * p.od + d) * p.oh + h) * p.ow;
-            for (var w = rw.first; w < rw.end; w++) { sum += x[(row + w) * p.n + at.n]; }
+    for (var v = at.first; v < at.end; v++) {
+        let rw = windows(v, p.kw, p.sw, p.pw, p.ow);
+        var sum = 0.0;
+        for (var d = rd.first; d < rd.end; d++) {
+            for (var h = rh.first; h < rh.end; h++) {
+                let row = ((at.c * p.od + d) * p.oh + h) * p.ow;
+                for (var w = rw.first; w < rw.end; w++) { sum += x[(row + w) * p.n + at.n]; }
+            }
         }
+        y[(((at.c * p.id + at.d) * p.ih + at.h) * p.iw + v) * p.n + at.n] = p.scale * sum;
     }
-    y[i] = p.scale * sum;
 }
 
 @compute @workgroup_size(WG)
@@ -98,23 +110,25 @@ fn pool_argmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
                @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
-    let at = place(i, p.oh, p.ow, p.od);
+    let at = lane(i, p.od, p.oh, p.ow);
     let rd = cells(at.d, p.kd, p.sd, p.pd, p.id);
     let rh = cells(at.h, p.kh, p.sh, p.ph, p.ih);
-    let rw = cells(at.w, p.kw, p.sw, p.pw, p.iw);
     let volume = at.c * p.id * p.ih * p.iw;
-    var best = (rd.first * p.ih + rh.first) * p.iw + rw.first;
-    var most = x[(volume + best) * p.n + at.n];
-    for (var d = rd.first; d < rd.end; d++) {
-        for (var h = rh.first; h < rh.end; h++) {
-            for (var w = rw.first; w < rw.end; w++) {
-                let v = (d * p.ih + h) * p.iw + w;
-                let value = x[(volume + v) * p.n + at.n];
-                if value > most { most = value; best = v; }
+    for (var o = at.first; o < at.end; o++) {
+        let rw = cells(o, p.kw, p.sw, p.pw, p.iw);
+        var best = (rd.first * p.ih + rh.first) * p.iw + rw.first;
+        var most = x[(volume + best) * p.n + at.n];
+        for (var d = rd.first; d < rd.end; d++) {
+            for (var h = rh.first; h < rh.end; h++) {
+                for (var w = rw.first; w < rw.end; w++) {
+                    let v = (d * p.ih + h) * p.iw + w;
+                    let value = x[(volume + v) * p.n + at.n];
+                    if value > most { most = value; best = v; }
+                }
             }
         }
+        found[(((at.c * p.od + at.d) * p.oh + at.h) * p.ow + o) * p.n + at.n] = best;
     }
-    found[i] = best;
 }
 
 @compute @workgroup_size(WG)
@@ -131,20 +145,22 @@ fn pool_put(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
             @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
-    let at = place(i, p.ih, p.iw, p.id);
-    let v = (at.d * p.ih + at.h) * p.iw + at.w;
+    let at = lane(i, p.id, p.ih, p.iw);
     let rd = windows(at.d, p.kd, p.sd, p.pd, p.od);
     let rh = windows(at.h, p.kh, p.sh, p.ph, p.oh);
-    let rw = windows(at.w, p.kw, p.sw, p.pw, p.ow);
-    var sum = 0.0;
-    for (var d = rd.first; d < rd.end; d++) {
-        for (var h = rh.first; h < rh.end; h++) {
-            let row = ((at.c * p.od + d) * p.oh + h) * p.ow;
-            for (var w = rw.first; w < rw.end; w++) {
-                let o = (row + w) * p.n + at.n;
-                if cell[o] == v { sum += x[o]; }
+    for (var v = at.first; v < at.end; v++) {
+        let chosen = (at.d * p.ih + at.h) * p.iw + v;
+        let rw = windows(v, p.kw, p.sw, p.pw, p.ow);
+        var sum = 0.0;
+        for (var d = rd.first; d < rd.end; d++) {
+            for (var h = rh.first; h < rh.end; h++) {
+                let row = ((at.c * p.od + d) * p.oh + h) * p.ow;
+                for (var w = rw.first; w < rw.end; w++) {
+                    let o = (row + w) * p.n + at.n;
+                    if cell[o] == chosen { sum += x[o]; }
+                }
             }
         }
+        y[(at.c * p.id * p.ih * p.iw + chosen) * p.n + at.n] = sum;
     }
-    y[i] = sum;
 }

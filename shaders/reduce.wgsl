@@ -10,6 +10,7 @@
 
 override WG: u32;
 override INPUTS: u32;
+override RANK: u32; // reduced axes
 override JOIN: u32; // 0 sum, 1 maximum, 2 minimum
 
 struct ReduceParams {
@@ -75,11 +76,11 @@ fn kept(o: u32) -> Kept {
 }
 
 fn term(k: Kept, r: u32) -> f32 {
-    let d3 = r % p.b3;
-    var rest = r / p.b3;
-    let d2 = rest % p.b2; rest = rest / p.b2;
-    let d1 = rest % p.b1;
-    let d0 = rest / p.b1;
+    // Integer division is dear on a CPU, and mostly there is one reduced axis.
+    var d0 = 0u; var d1 = 0u; var d2 = 0u; var d3 = r;
+    if RANK > 1u { d2 = d3 / p.b3; d3 -= d2 * p.b3; }
+    if RANK > 2u { d1 = d2 / p.b2; d2 -= d1 * p.b2; }
+    if RANK > 3u { d0 = d1 / p.b1; d1 -= d0 * p.b1; }
     var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
     if INPUTS > 0u { a0 = x0[k.o0 + d0 * p.s04 + d1 * p.s05 + d2 * p.s06 + d3 * p.s07]; }
     if INPUTS > 1u { a1 = x1[k.o1 + d0 * p.s14 + d1 * p.s15 + d2 * p.s16 + d3 * p.s17]; }

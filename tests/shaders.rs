@@ -22,6 +22,8 @@ fn sample(name: &str, variant: usize) -> f64 {
         "INPUTS" => [6.0, 1.0],
         "FLAT" => [5.0, 1.0],
         "UNROLL" => [4.0, 3.0],
+        "RANK" => [3.0, 1.0],
+        "SMALL" => [1.0, 0.0],
         "JOIN" | "BACK" | "SHARED" => [1.0, 0.0],
         "ROWS" | "COLUMNS" | "LIVE" => [4.0, 1.0],
         "QUADS" => [2.0, 1.0],

@@ -242,11 +242,5 @@ fn write(folder: &Path, evaluations: &[Evaluation], facts: &[(String, String)]) 
         let text = output::to_json(evaluation)? + "\n";
         write_atomically(&folder.join(name), text.as_bytes())?;
     }
-    let report = EvaluationReport::new(evaluations, facts);
-    let progress = Progress::new("draw", "plots", report.plots.len() as u64);
-    for (name, plot) in &report.plots {
-        plot.png(&folder.join(format!("{name}.png")))?;
-        progress.advance(1);
-    }
-    report.page.write(&folder.join("report.html"))
+    EvaluationReport::new(evaluations, facts).write(folder)
 }

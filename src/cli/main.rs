@@ -4,7 +4,11 @@
 
 mod devices;
 mod evaluate;
+mod generate;
+mod models;
 mod output;
+mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,10 @@ macro_rules! commands {
 
 commands! {
     Devices => devices,
+    Models => models,
+    Weights => weights,
+    Train => train,
+    Generate => generate,
     Evaluate => evaluate,
 }
 
@@ -49,7 +57,7 @@ struct Cli {
 struct Global {
     /// Adapter to compute on: its index in `calogen devices`, or part of its name
     /// [default: the one that WGPU_ADAPTER_NAME names, else the first]
-    #[arg(long, global = true, value_name = "INDEX|NAME")]
+    #[arg(long, global = true, value_name = "INDEX|NAME", display_order = 900)]
     device: Option<String>,
 }
 

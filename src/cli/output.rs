@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use calogen::{Error, Result};
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 /// Prints a result and a line break. A reader that has closed the pipe has seen enough: no error.
@@ -72,9 +72,16 @@ impl Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = format!(
-                "{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+                "{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{rate}}, {{eta}} left"
             );
             if let Ok(style) = ProgressStyle::with_template(&template) {
+                let style = style.with_key(
+                    "rate",
+                    |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                        // Nothing is to be done about a bar that cannot be drawn.
+                        let _ = out.write_str(&rate(state.per_sec()));
+                    },
+                );
                 bar.set_style(style);
             }
             bar.set_message(what);
@@ -109,19 +116,21 @@ impl Progress {
     fn line(&self, done: u64) -> String {
         let (what, unit, total) = (self.what, self.unit, self.total);
         let elapsed = self.start.elapsed().as_secs_f64();
-        let rate = done as f64 / elapsed.max(1e-9);
-        let left =
-            Duration::from_secs_f64((total.saturating_sub(done) as f64 / rate.max(1e-9)).min(1e9));
-        let rate = if rate < 10.0 {
-            format!("{rate:.2}")
-        } else {
-            format!("{rate:.0}")
-        };
+        let per_second = done as f64 / elapsed.max(1e-9);
+        let left = Duration::from_secs_f64(
+            (total.saturating_sub(done) as f64 / per_second.max(1e-9)).min(1e9),
+        );
+        let rate = rate(per_second);
         format!(
-            "{what}: {done} of {total} {unit}, {rate}/s, {} left",
+            "{what}: {done} of {total} {unit}, {rate}, {} left",
             HumanDuration(left)
         )
     }
+}
+
+fn rate(per_second: f64) -> String {
+    let digits = if per_second < 10.0 { 2 } else { 0 };
+    format!("{per_second:.digits$}/s")
 }
 
 impl Drop for Progress {

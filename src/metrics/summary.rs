@@ -68,8 +68,13 @@ impl Evaluation {
             )?;
         }
         writeln!(f)?;
+        let whole = linearity.energies.iter().all(|e| e.fract() == 0.0);
         for (k, energy) in linearity.energies.iter().enumerate() {
-            write!(f, "{:>8}", short(*energy))?;
+            let energy = match whole {
+                true => energy.to_string(),
+                false => short(*energy),
+            };
+            write!(f, "{energy:>8}")?;
             for (_, figure) in &figures {
                 let (a, b) = (
                     figure(&linearity.reference, k),

@@ -6,19 +6,24 @@ use crate::observables::Sorted;
 /// Share of a sample that may lie beyond each end of the range drawn.
 const STRAY: f64 = 1e-3;
 /// Smallest and largest number of bins.
-const BINS: (f64, f64) = (20.0, 60.0);
+const BINS: (f64, f64) = (30.0, 60.0);
 
 /// Bin edges for drawing `samples` together; `None` if they hold no value. Whole numbers get bins about whole numbers.
 pub(super) fn edges(samples: &[&Sorted], log: bool) -> Option<Vec<f64>> {
     let filled: Vec<&Sorted> = samples.iter().copied().filter(|s| !s.is_empty()).collect();
-    let (low, high) = range(&filled, if log { 0.0 } else { STRAY })?;
+    let all = range(&filled, 0.0)?;
+    let whole = filled
+        .iter()
+        .all(|s| s.values().iter().all(|v| v.fract() == 0.0));
+    let few = whole && all.1 - all.0 < BINS.1;
+    let (low, high) = if log || few {
+        all
+    } else {
+        range(&filled, STRAY)?
+    };
     let fewest = filled.iter().map(|s| s.total()).min()? as f64;
     let bins = (1.5 * fewest.sqrt()).clamp(BINS.0, BINS.1).round();
-    if !log
-        && filled
-            .iter()
-            .all(|s| s.values().iter().all(|v| v.fract() == 0.0))
-    {
+    if !log && whole {
         let width = ((high - low + 1.0) / BINS.1).ceil();
         let count = ((high - low + 1.0) / width).ceil() as usize;
         return Some((0..=count).map(|k| low - 0.5 + k as f64 * width).collect());

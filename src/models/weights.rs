@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
@@ -56,6 +57,8 @@ pub struct Weights {
     pub metadata: Metadata,
     /// `<network>.<layer>.<parameter>` to shape and values.
     pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    /// SHA-256 of the file, if they were read from one.
+    pub hash: String,
 }
 
 impl Weights {
@@ -95,7 +98,15 @@ impl Weights {
             }
             tensors.insert(name, (view.shape().to_vec(), values));
         }
-        Ok(Self { metadata, tensors })
+        let hash = Sha256::digest(bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        Ok(Self {
+            metadata,
+            tensors,
+            hash,
+        })
     }
 
     fn metadata(about: &HashMap<String, String>) -> Result<Metadata> {

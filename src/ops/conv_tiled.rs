@@ -132,7 +132,7 @@ struct Device {
 
 impl Device {
     fn of(l: &Lowering<'_>) -> Self {
-        if l.capabilities().device_type == "Cpu" {
+        if l.on_cpu() {
             Self {
                 wg: 8,
                 wanted: 4,

@@ -76,6 +76,12 @@ impl Function {
         }
     }
 
+    /// True for functions that cost more than a load.
+    pub(crate) fn is_costly(self) -> bool {
+        use Function::*;
+        matches!(self, Exp | Log | Sigmoid | Tanh | Softplus | Pow(_) | Expm1 | Log1p | Sqrt | Rsqrt | Recip | Div)
+    }
+
     /// The constants k and l.
     pub(crate) fn constants(self) -> (f32, f32) {
         use Function::*;

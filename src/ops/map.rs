@@ -72,6 +72,7 @@ params! {
     /// See `map.wgsl`.
     MapParams {
         count: u32, e1: u32, e2: u32, e3: u32, e4: u32,
+        f1: f32, f2: f32, f3: f32, f4: f32,
         s00: u32, s01: u32, s02: u32, s03: u32, s04: u32,
         s10: u32, s11: u32, s12: u32, s13: u32, s14: u32,
         s20: u32, s21: u32, s22: u32, s23: u32, s24: u32,
@@ -177,7 +178,9 @@ impl Op for Map {
             }
         }
         let (k, m) = self.expression.constants();
-        let mut words = vec![count as u32, extents[1], extents[2], extents[3], extents[4]];
+        let mut words = vec![count as u32];
+        words.extend(&extents[1..]);
+        words.extend(extents[1..].iter().map(|&e| (1.0 / e as f32).to_bits()));
         words.extend(strides.as_flattened());
         words.extend(k.iter().chain(&m).map(|v| v.to_bits()));
         let params: MapParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
@@ -188,6 +191,8 @@ impl Op for Map {
             ("INPUTS", self.inputs.len() as f64),
             ("FLAT", f64::from(flat)),
             ("UNROLL", unroll as f64),
+            ("SMALL", f64::from(u8::from(count < 1 << 21))),
+            ("RANK", axes.len() as f64),
         ];
         let mut slots = padded(x, y);
         slots.push(y);

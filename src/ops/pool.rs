@@ -152,8 +152,13 @@ impl Windows {
         slots: &[Slot],
         scale: f32,
     ) -> Result<()> {
-        let count = shape::len(l.output_shape());
-        let n = l.output_shape().last().copied().unwrap_or(1);
+        // A cell lies in few windows: finding them costs more than adding them, so a lane takes several cells.
+        let to_cells = std::ptr::eq(kernel, &SPREAD) || std::ptr::eq(kernel, &PUT);
+        let span = if to_cells { 4 } else { 1 };
+        let &[c, d, h, w, n] = l.output_shape() else {
+            unreachable!("Op::shape made five axes");
+        };
+        let count = c * d * h * w.div_ceil(span) * n;
         let mut words = vec![count as u32, n as u32];
         for triple in [
             self.cells,
@@ -167,7 +172,8 @@ impl Windows {
         words.push(scale.to_bits());
         let params: PoolParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
         let groups = fold(count.div_ceil(WG) as u64);
-        l.dispatch(kernel, &params, &[("WG", WG as f64)], slots, groups)
+        let overrides = [("WG", WG as f64), ("SPAN", span as f64)];
+        l.dispatch(kernel, &params, &overrides, slots, groups)
     }
 
     /// Each window visits its cells once: additions of a sum, comparisons of a maximum.

@@ -69,7 +69,7 @@ const WG: usize = 64;
 /// Axes on either side, after merging, that the kernel can walk.
 const SIDE: usize = 4;
 /// Terms that one lane joins before the reduction is cut into parts.
-const LONGEST: usize = 1024;
+const LONGEST: usize = 256;
 /// Lanes that make a cut worth its second pass.
 const BUSY: usize = 4096;
 
@@ -188,7 +188,7 @@ impl Op for Reduce {
             expression: &expression,
         }
         .params();
-        self.dispatch(l, kernel, &params, &expression, x, target)?;
+        self.dispatch(l, kernel, &params, (&expression, reduced.len()), x, target)?;
         if parts > 1 {
             // The partial results lie [parts, outputs].
             let kept = vec![(outputs, vec![1])];
@@ -207,7 +207,7 @@ impl Op for Reduce {
                 scale: self.scale,
                 expression: &identity,
             };
-            self.dispatch(l, kernel, &call.params(), &identity, &[target], y)?;
+            self.dispatch(l, kernel, &call.params(), (&identity, 1), &[target], y)?;
         }
         Ok(())
     }
@@ -275,20 +275,24 @@ impl Reduce {
         l: &mut Lowering<'_>,
         kernel: &'static Kernel,
         params: &ReduceParams,
-        expression: &Expression,
+        (expression, rank): (&Expression, usize),
         x: &[Slot],
         y: Slot,
     ) -> Result<()> {
+        // Lanes of a group share a result; lanes on their own are spread over the cores of a CPU.
+        let lane = std::ptr::eq(kernel, &LANE);
+        let wg = if lane && l.on_cpu() { 16 } else { WG };
         let overrides = [
-            ("WG", WG as f64),
+            ("WG", wg as f64),
+            ("RANK", rank as f64),
             ("INPUTS", expression.inputs as f64),
             ("JOIN", self.join as usize as f64),
         ];
         let mut slots = padded(x, y);
         slots.push(y);
         let results = u64::from(params.outputs) * u64::from(params.parts);
-        let groups = if std::ptr::eq(kernel, &LANE) {
-            results.div_ceil(WG as u64)
+        let groups = if lane {
+            results.div_ceil(wg as u64)
         } else {
             results
         };

@@ -9,7 +9,7 @@ mod tables;
 
 use std::path::Path;
 
-use super::{Page, Plot, Section};
+use super::{Page, Plot, Section, Table};
 use crate::Result;
 use crate::metrics::Evaluation;
 use names::Names;
@@ -42,19 +42,24 @@ impl EvaluationReport {
         let Some(first) = evaluations.first() else {
             return report;
         };
-        report.page.subtitle = format!("{} beside {}", names.all_generated(), names.reference);
-        report.page.meta = vec![
-            ("Showers".into(), first.reference.geometry.to_string()),
-            ("Unit".into(), first.unit.clone()),
-            (
-                "Threshold".into(),
-                format!("{} {}", first.threshold, first.unit),
-            ),
-            (
-                "Shower start".into(),
-                first.shower_start_definition.to_owned(),
-            ),
-        ];
+        report.page.subtitle = names.title();
+        let cells = match first.reference.geometry.grid() {
+            Some([z, x, y]) => format!("{z} × {x} × {y} in z, x, y"),
+            None => first.reference.geometry.to_string(),
+        };
+        let start = match first.shower_start_definition {
+            "fraction" => "first layer with 5 % of the largest",
+            other => other,
+        };
+        let threshold = format!("{} {}", first.threshold, first.unit);
+        report.page.meta = [
+            ("Cells", cells.as_str()),
+            ("Unit", &first.unit),
+            ("Threshold", &threshold),
+            ("Shower start", start),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
         report.page.meta.extend_from_slice(facts);
         report.compose(evaluations, first, &names);
         report
@@ -68,28 +73,35 @@ impl EvaluationReport {
             known.iter().any(|list| list.contains(&name))
         };
 
-        self.add("Summary", "", Vec::new());
-        self.tables(tables::summary(all, names));
-
-        let mut plots: Vec<_> = curves::linearity(all, names);
+        self.add(
+            "Summary",
+            "All figures but the channel sums' mean absolute error are 0 for samples of one distribution and endless \
+             size. The fidelity score is the mean, over energies, hits, cog z and profiles, of the square root of the \
+             Jensen-Shannon divergence (JSD).",
+            tables::summary(all, names),
+            Vec::new(),
+        );
+        let mut plots = curves::linearity(all, names);
         plots.extend(curve("response"));
         self.add(
             "Response and resolution",
             "μ90 and σ90 are mean and standard deviation of the visible energy in the shortest interval that holds \
              90 % of the showers.",
+            tables::by_energy(all, names),
             plots,
         );
-        self.tables(tables::by_energy(all, names));
-
         self.add(
             "Energies and hits",
-            "Per shower, and for the cell energies per cell; cells below the threshold count as empty. Bars are \
-             statistical. The outermost 0.1 % of a sample is not drawn where it would stretch the axis.",
+            "Per shower, and for the cell energies per cell; cells below the threshold count as empty. Bars and the \
+             grey band are statistical errors. The outermost 0.1 % of a sample is not drawn where it would stretch \
+             the axis.",
+            Vec::new(),
             several(&ENERGY),
         );
         self.add(
             "Profiles",
             "Means per shower.",
+            Vec::new(),
             curves::profiles(all, names),
         );
         let mut plots = several(&CENTRES);
@@ -103,22 +115,26 @@ impl EvaluationReport {
             "Centre and width",
             "The energy-weighted mean of the cell index, and the energy-weighted mean square of its distance from \
              that centre.",
+            Vec::new(),
             plots,
         );
         self.add(
             "Longitudinal development",
             "The share of the visible energy in each third of the layers, and the layer in which a shower starts.",
+            Vec::new(),
             several(&DEVELOPMENT),
         );
         self.add(
             "Mean shower",
             "Energy per shower, summed along the line of sight, on one logarithmic scale.",
+            Vec::new(),
             images::mean_showers(all, names),
         );
         self.add(
             "Correlations",
             "Pearson's coefficient of the observables, over the showers with visible energy. Grey where an \
              observable is constant.",
+            Vec::new(),
             images::correlations(all, names),
         );
         self.add(
@@ -126,27 +142,23 @@ impl EvaluationReport {
             "JSD is the Jensen-Shannon divergence of the histograms (natural logarithm, at most 0.693), W1 the \
              Wasserstein distance in the observable's unit, KS the Kolmogorov-Smirnov statistic. All are 0 for \
              equal samples.",
+            tables::observables(all, names),
             Vec::new(),
         );
-        self.tables(tables::observables(all, names));
     }
 
-    /// A section, unless it would hold plots and there are none.
-    fn add(&mut self, heading: &str, text: &str, plots: Vec<(String, Plot)>) {
+    /// A section, unless there is nothing to show in it.
+    fn add(&mut self, heading: &str, text: &str, tables: Vec<Table>, plots: Vec<(String, Plot)>) {
+        if tables.is_empty() && plots.is_empty() {
+            return;
+        }
         self.page.sections.push(Section {
             heading: heading.into(),
             text: text.into(),
+            tables,
             plots: plots.iter().map(|(_, plot)| plot.clone()).collect(),
-            ..Section::default()
         });
         self.plots.extend(plots);
-    }
-
-    /// Tables for the section that was added last.
-    fn tables(&mut self, tables: Vec<super::Table>) {
-        if let Some(section) = self.page.sections.last_mut() {
-            section.tables = tables;
-        }
     }
 
     /// Writes `report.html` and a PNG for each plot into `folder`, each file whole or not at all.

@@ -97,10 +97,9 @@ impl Section {
         if !self.plots.is_empty() {
             *html += "<div class=\"plots\">\n";
             for plot in &self.plots {
-                let class = if plot.is_wide() {
-                    " class=\"wide\""
-                } else {
-                    ""
+                let class = match plot.wide() {
+                    Some(width) => format!(" class=\"wide\" style=\"--width: {width:.0}px\""),
+                    None => String::new(),
                 };
                 *html += &format!("<figure{class}>\n{}</figure>\n", plot.svg()?);
             }

@@ -44,9 +44,12 @@ impl Plot {
         svg::write(&self.scene())
     }
 
-    /// What is wide deserves the whole width of a page.
-    pub(super) fn is_wide(&self) -> bool {
-        matches!(self, Self::Heatmaps { panels, .. } if panels.len() > 1)
+    /// The width on a page of what deserves a row of its own, in pixels: at it, the text is as large as in the others.
+    pub(super) fn wide(&self) -> Option<f64> {
+        match self {
+            Self::Heatmaps { panels, .. } if panels.len() > 1 => Some(0.75 * self.scene().width),
+            _ => None,
+        }
     }
 
     fn scene(&self) -> scene::Scene {

@@ -4,7 +4,7 @@ use super::axis::{Axis, View};
 use super::draw;
 use super::figure::{Mark, Ratio, Role, Series};
 use super::frame::Frame;
-use super::scene::{MUTED, Scene, Shape};
+use super::scene::{MUTED, Point, Scene, Shape};
 
 /// The quotient of two values with its standard deviation from the numerator alone.
 struct Quotient {
@@ -100,7 +100,9 @@ fn reference_band(scene: &mut Scene, frame: &Frame, first: &Series) {
         };
         share.is_finite().then_some((from, to, share))
     };
-    let (mut upper, mut lower) = (Vec::new(), Vec::new());
+    let is_steps = matches!(first.mark, Mark::Steps { .. });
+    let mut areas: Vec<(Vec<Point>, Vec<Point>)> = Vec::new();
+    let mut end = f64::NAN;
     for (from, to, share) in first.points_of().filter_map(relative) {
         let places = (
             frame.px(from),
@@ -109,17 +111,27 @@ fn reference_band(scene: &mut Scene, frame: &Frame, first: &Series) {
             frame.py(1.0 - share),
         );
         if let (Some(from), Some(to), Some(high), Some(low)) = places {
+            // Empty bins have no error; the band must not bridge them.
+            if areas.is_empty() || is_steps && (from - end).abs() > 0.01 {
+                areas.push(Default::default());
+            }
+            end = to;
+            let Some((upper, lower)) = areas.last_mut() else {
+                continue;
+            };
             for x in [from, to] {
                 upper.push(frame.clamp((x, high)));
                 lower.push(frame.clamp((x, low)));
             }
         }
     }
-    scene.shapes.push(Shape::Area {
-        upper,
-        lower,
-        color: draw::fill(Role::Reference),
-    });
+    scene
+        .shapes
+        .extend(areas.into_iter().map(|(upper, lower)| Shape::Area {
+            upper,
+            lower,
+            color: draw::fill(Role::Reference),
+        }));
 }
 
 fn point(scene: &mut Scene, frame: &Frame, q: &Quotient, series: &Series, radius: f64) {

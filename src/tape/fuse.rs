@@ -34,26 +34,26 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
         .collect();
     let folder = Folder { nodes, uses: &uses };
 
-    // Activations first: what a kernel can do on its way out costs nothing.
+    // Activations first: what a kernel can do on its way out costs nothing. Views in between do not matter.
     for id in 0..nodes.len() {
-        let Some((op, inputs)) = units[id].clone() else {
-            continue;
-        };
-        let Some(function) = op
-            .elementwise()
-            .filter(|_| inputs.len() == 1 && uses[inputs[0]] == 1)
-        else {
-            continue;
-        };
-        let source = inputs[0];
-        if nodes[source].shape != nodes[id].shape {
+        let Some((op, inputs)) = units[id].clone() else { continue };
+        let Some(function) = op.elementwise().filter(|_| inputs.len() == 1) else { continue };
+        if nodes[inputs[0]].shape != nodes[id].shape {
             continue;
         }
-        if let Some((op, inputs)) = units[source].clone()
+        let mut source = inputs[0];
+        while uses[source] == 1
+            && let Some((view, from)) = &units[source]
+            && view.is_view()
+        {
+            source = from[0];
+        }
+        if uses[source] == 1
+            && let Some((op, from)) = units[source].clone()
             && let Some(both) = op.with_activation(function)
         {
-            units[id] = Some((both, inputs));
-            units[source] = None;
+            units[source] = Some((both, from));
+            units[id] = Some((Arc::new(View), inputs));
         }
     }
     // Then expressions, from their last op backwards.
@@ -64,8 +64,7 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
         if op.elementwise().is_some() {
             let mut build = Build::new(&units, &folder, nodes[id].shape.clone(), None);
             build.node(id);
-            let (expression, sources, absorbed) = build.finish();
-            absorbed.iter().for_each(|&a| units[a] = None);
+            let (expression, sources) = build.finish();
             let inputs: Vec<Shape> = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             let map = Map {
                 expression,
@@ -83,8 +82,7 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
             if build.grow(source).is_none() {
                 continue;
             }
-            let (expression, sources, absorbed) = build.finish();
-            absorbed.iter().for_each(|&a| units[a] = None);
+            let (expression, sources) = build.finish();
             let shapes: Vec<Shape> = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             let folded = Reduce {
                 folded: Some((expression, domain, shapes)),
@@ -102,12 +100,16 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// An elementwise op that only one other op reads.
+    /// An elementwise op that only one other op reads, or that is as cheap to compute again as to read.
     fn foldable(&self, units: &[Unit], id: Id) -> bool {
-        self.uses[id] == 1
-            && units[id]
-                .as_ref()
-                .is_some_and(|(op, _)| op.elementwise().is_some())
+        let Some(function) = units[id].as_ref().and_then(|(op, _)| op.elementwise()) else { return false };
+        self.uses[id] == 1 || (!function.is_costly() && self.reads_little(id))
+    }
+
+    /// Reads at most one tensor of the size of its result: computing it again moves no more bytes than reading it.
+    fn reads_little(&self, id: Id) -> bool {
+        let size = |id: Id| self.nodes[id].shape.iter().product::<usize>();
+        self.nodes[id].inputs.iter().filter(|&&i| size(i) * 8 > size(id)).count() <= 1
     }
 
     /// The number that a node is known to be, read through stretching, and the constant that holds it.
@@ -130,7 +132,6 @@ struct Build<'a> {
     reduce: Option<&'a Reduce>,
     expression: Expression,
     sources: Vec<Id>,
-    absorbed: Vec<Id>,
     /// Where nodes taken in already stand: an operand may occur twice.
     done: Vec<(Id, Register)>,
     /// A constant whose number is part of the expression.
@@ -155,7 +156,7 @@ impl<'a> Build<'a> {
             reduce,
             expression,
             sources: Vec::new(),
-            absorbed: Vec::new(),
+           
             done: Vec::new(),
             constant: None,
         }
@@ -217,7 +218,6 @@ impl<'a> Build<'a> {
         let before = (
             self.expression.clone(),
             self.sources.clone(),
-            self.absorbed.clone(),
             self.done.clone(),
         );
         let register = self.take(id, later, steps)?;
@@ -228,7 +228,7 @@ impl<'a> Build<'a> {
         let room = self.expression.steps.len() + steps <= MAX_STEPS && self.fits();
         (self.expression, self.sources) = after;
         if !room {
-            (self.expression, self.sources, self.absorbed, self.done) = before;
+            (self.expression, self.sources, self.done) = before;
             return None;
         }
         Some(register)
@@ -247,7 +247,6 @@ impl<'a> Build<'a> {
         }
         let node = &self.folder.nodes[id];
         let function = node.op.elementwise()?;
-        self.absorbed.push(id);
         let mut registers = Vec::new();
         for (i, &operand) in node.inputs.iter().enumerate() {
             let mut to_come = node.inputs[i + 1..].to_vec();
@@ -267,13 +266,39 @@ impl<'a> Build<'a> {
         self.grow_leaving(id, &[], 0)
     }
 
-    /// The expression, its inputs and the nodes that are part of it.
-    fn finish(mut self) -> (Expression, Vec<Id>, Vec<Id>) {
+    /// The expression and its inputs.
+    fn finish(mut self) -> (Expression, Vec<Id>) {
         if self.sources.is_empty() {
             // A kernel binds at least one input: all operands are numbers, so read one of them.
             self.sources.extend(self.constant);
         }
         self.expression.inputs = self.sources.len();
-        (self.expression, self.sources, self.absorbed)
+        (self.expression, self.sources)
+    }
+}
+
+/// A node whose value another one has computed already.
+#[derive(Debug)]
+struct View;
+
+impl Op for View {
+    fn name(&self) -> &'static str {
+        "view"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> crate::Result<Shape> {
+        Ok(x[0].to_vec())
+    }
+
+    fn gradient<'t>(&self, _: &super::Vjp<'t>) -> Vec<Option<super::Var<'t>>> {
+        unreachable!("views are made by the compiler, after differentiation")
+    }
+
+    fn lower(&self, _: &mut super::Lowering<'_>, _: &[super::Slot], _: super::Slot) -> crate::Result<()> {
+        Ok(())
+    }
+
+    fn is_view(&self) -> bool {
+        true
     }
 }

@@ -97,6 +97,11 @@ impl<'a> Lowering<'a> {
         self.options.plain
     }
 
+    /// True on software Vulkan: workgroups are what runs in parallel, and lanes are a vector.
+    pub fn on_cpu(&self) -> bool {
+        self.capabilities().device_type == "Cpu"
+    }
+
     /// Shape of the `i`-th input of the op being lowered.
     pub fn input_shape(&self, i: usize) -> &[usize] {
         &self.inputs[i]

@@ -116,14 +116,15 @@ impl Tape {
             let shapes = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             l.op(op.as_ref(), &from, shapes, slots[id], &node.shape)?;
         }
+        // A gradient that was placed straight into its state needs no copy.
+        let done = |e: &super::tape::Effect| {
+            e.op.is_store() && placed.values().any(|s| s.key == e.states[0].key)
+        };
         // A state stored into another is copied before any state changes.
         let mut copies: HashMap<Slot, Slot> = HashMap::new();
         for effect in effects.iter().filter(|e| e.op.is_store()) {
-            if placed.contains_key(&effect.inputs[0]) {
-                continue;
-            }
             let from = slots[effect.inputs[0]];
-            if matches!(l.slots[from].place, Place::Leaf(Leaf::State(_))) {
+            if !done(effect) && matches!(l.slots[from].place, Place::Leaf(Leaf::State(_))) {
                 l.begin_update(effect.op.name());
                 let copy = l.scratch(l.slots[from].words);
                 crate::ops::update::copy(&mut l, from, copy)?;
@@ -132,12 +133,7 @@ impl Tape {
         }
         for effect in effects.iter() {
             l.begin_update(effect.op.name());
-            // A gradient that was placed straight into its state needs no copy.
-            let done = effect.op.is_store()
-                && placed
-                    .get(&effect.inputs[0])
-                    .is_some_and(|s| s.key == effect.states[0].key);
-            if !done {
+            if !done(effect) {
                 let before = |&i: &Id| copies.get(&slots[i]).copied().unwrap_or(slots[i]);
                 let from: Vec<Slot> = effect.inputs.iter().map(before).collect();
                 effect.op.lower(&mut l, &effect.states, &from)?;
@@ -187,11 +183,19 @@ impl Tape {
             .collect();
         let mut placed = HashMap::new();
         for effect in self.effects().iter().filter(|e| e.op.is_store()) {
-            let (id, state) = (effect.inputs[0], &effect.states[0]);
-            let computed = units[id]
-                .as_ref()
-                .is_some_and(|(op, _)| op.leaf().is_none() && !op.is_view());
-            let only_use = uses.get(&id) == Some(&1) && outputs.iter().all(|(_, v)| v.id != id);
+            let (mut id, state) = (effect.inputs[0], &effect.states[0]);
+            let only = |id: Id| {
+                uses.get(&id) == Some(&1) && outputs.iter().all(|(_, v)| v.id != id)
+            };
+            let mut only_use = only(id);
+            // Through views: a gradient is often another tensor under the parameter's shape.
+            while let Some((op, from)) = &units[id]
+                && op.is_view()
+            {
+                id = from[0];
+                only_use &= only(id);
+            }
+            let computed = units[id].as_ref().is_some_and(|(op, _)| op.leaf().is_none());
             // A dispatch cannot read one state and write another in the same buffer.
             let shared = computed
                 && units[id]

@@ -101,5 +101,10 @@ pub(super) fn save_weights(path: &Path, session: &Session, metadata: Metadata) -
             );
         }
     }
-    Weights { metadata, tensors }.write(path)
+    Weights {
+        metadata,
+        tensors,
+        ..Weights::default()
+    }
+    .write(path)
 }

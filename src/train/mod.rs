@@ -9,4 +9,4 @@ mod run;
 mod session;
 
 pub use run::{Event, Options, Outcome, train};
-pub use session::{Session, condition_rows};
+pub use session::{Session, condition_rows_of};

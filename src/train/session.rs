@@ -259,7 +259,11 @@ impl Session {
 /// # Errors
 /// [`Error::Config`] naming a label that the file lacks.
 pub fn condition_rows(system: &dyn System, showers: &Showers) -> Result<Vec<f32>> {
-    let names = system.conditions();
+    condition_rows_of(system.name(), &system.conditions(), showers)
+}
+
+/// The labels `names` of showers, `[N,C]`, for `model`.
+pub fn condition_rows_of(model: &str, names: &[String], showers: &Showers) -> Result<Vec<f32>> {
     let mut rows = vec![0.0; showers.len() * names.len()];
     for (column, name) in names.iter().enumerate() {
         let position = |axis: usize| {
@@ -276,8 +280,7 @@ pub fn condition_rows(system: &dyn System, showers: &Showers) -> Result<Vec<f32>
         };
         let missing = || {
             Error::Config(format!(
-                "model {} needs '{name}', which the data lacks",
-                system.name()
+                "model {model} needs '{name}', which the data lacks"
             ))
         };
         match (name.as_str(), own) {

@@ -10,12 +10,8 @@ const RATIO: &str = "gen. / ref.";
 pub fn observable(all: &[Evaluation], name: &str, names: &Names) -> Option<Plot> {
     let first = all.first()?;
     let of_first = first.observable(name)?.histogram.as_ref()?;
-    let is_constant = [0, 1].map(|k| {
-        let o = first.observable(name)?;
-        [&o.reference, &o.generated][k].std
-    });
-    // Nothing to see, such as the layer of an image.
-    if all.len() == 1 && is_constant == [Some(0.0); 2] && of_first.edges.len() <= 2 {
+    // One value in all samples, such as the layer of an image: nothing to see.
+    if !of_first.log && of_first.edges.len() <= 2 {
         return None;
     }
     let (title, label) = names::observable(name, first);

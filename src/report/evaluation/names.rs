@@ -40,9 +40,19 @@ impl Names {
         }
     }
 
-    /// All generated samples in one line.
-    pub fn all_generated(&self) -> String {
-        self.generated.join(", ")
+    /// What is compared, in one line.
+    pub fn title(&self) -> String {
+        let bare = |name: &str| {
+            name.split_once(": ")
+                .map_or("", |(_, name)| name)
+                .to_owned()
+        };
+        let generated: Vec<String> = self.generated.iter().map(|name| bare(name)).collect();
+        format!(
+            "{} compared with {}",
+            generated.join(", "),
+            bare(&self.reference)
+        )
     }
 }
 

@@ -33,57 +33,50 @@ pub fn summary(all: &[Evaluation], names: &Names) -> Vec<Table> {
     let Some(first) = all.first() else {
         return Vec::new();
     };
-    let mut columns = strings(&[
-        "Sample",
-        "File",
-        "Showers",
-        "Fidelity score",
-        "JSD visible energy",
-        "JSD hits",
-        "JSD cell energy",
-        "Correlation difference",
-    ]);
-    let images = all.iter().any(|e| e.channel_sums.is_some());
-    let mut rows = vec![vec![
-        names.reference.clone(),
-        first.reference.file.clone(),
-        first.reference.events.to_string(),
-    ]];
-    rows[0].resize(columns.len(), String::new());
-    for (e, name) in all.iter().zip(&names.generated) {
-        let jsd = |name: &str| number(e.observable(name).and_then(|o| o.jsd));
-        rows.push(vec![
-            name.clone(),
-            e.generated.file.clone(),
-            e.generated.events.to_string(),
-            number(e.fidelity_score),
-            jsd("visible_energy"),
-            jsd("n_hits"),
-            jsd("cell_energy"),
-            number(e.correlation.mean_abs_difference),
-        ]);
+    let generated = all.iter().map(|e| &e.generated).zip(&names.generated);
+    let files = std::iter::once((&first.reference, &names.reference))
+        .chain(generated)
+        .map(|(s, name)| vec![name.clone(), s.file.clone(), s.events.to_string()]);
+    let jsd = |name: &'static str| move |e: &Evaluation| e.observable(name).and_then(|o| o.jsd);
+    let sums = |e: &Evaluation| e.channel_sums.as_ref().map(|s| (s.wasserstein1, s.mae));
+    let unit = &first.unit;
+    let row = |name: String, of: &dyn Fn(&Evaluation) -> Option<f64>| {
+        let figures = all.iter().map(|e| number(of(e)));
+        std::iter::once(name).chain(figures).collect::<Vec<_>>()
+    };
+    let mut figures = vec![
+        row("Fidelity score".into(), &|e| e.fidelity_score),
+        row("JSD of the visible energy".into(), &jsd("visible_energy")),
+        row("JSD of the hits".into(), &jsd("n_hits")),
+        row("JSD of the cell energies".into(), &jsd("cell_energy")),
+        row("Mean difference of correlations".into(), &|e| {
+            e.correlation.mean_abs_difference
+        }),
+        row("Largest difference of correlations".into(), &|e| {
+            e.correlation.max_abs_difference
+        }),
+    ];
+    if first.channel_sums.is_some() {
+        figures.push(row(format!("Channel sums, W1 [{unit}]"), &|e| {
+            Some(sums(e)?.0)
+        }));
+        figures.push(row(format!("Channel sums, MAE [{unit}]"), &|e| {
+            Some(sums(e)?.1)
+        }));
     }
-    if images {
-        columns.extend([
-            format!("Channel sums W1 [{}]", first.unit),
-            format!("Channel sums MAE [{}]", first.unit),
-        ]);
-        rows[0].extend([String::new(), String::new()]);
-        for (row, e) in rows[1..].iter_mut().zip(all) {
-            let sums = e.channel_sums.as_ref();
-            row.extend([
-                number(sums.map(|s| s.wasserstein1)),
-                number(sums.map(|s| s.mae)),
-            ]);
-        }
-    }
-    vec![Table {
-        caption: "0 is equality in every figure; the fidelity score is the mean of the square roots of the \
-                  Jensen-Shannon divergences of energies, hits and profiles."
-            .into(),
-        columns,
-        rows,
-    }]
+    let columns = std::iter::once("Figure".into()).chain(names.generated.iter().cloned());
+    vec![
+        Table {
+            caption: String::new(),
+            columns: strings(&["Sample", "File", "Showers"]),
+            rows: files.collect(),
+        },
+        Table {
+            caption: String::new(),
+            columns: columns.collect(),
+            rows: figures,
+        },
+    ]
 }
 
 /// A figure of one side by energy.
@@ -92,9 +85,9 @@ type Figure = fn(&LinearitySide, usize) -> f64;
 /// Visible energy, resolution and hits by incident energy, a table for each generated sample.
 pub fn by_energy(all: &[Evaluation], names: &Names) -> Vec<Table> {
     let figures: [(&str, Figure); 3] = [
-        ("visible energy", |side, k| side.mean_visible_energy[k]),
+        ("Visible energy", |side, k| side.mean_visible_energy[k]),
         ("σ90/μ90", |side, k| side.sigma90[k] / side.mu90[k]),
-        ("hits", |side, k| side.mean_n_hits[k]),
+        ("Hits", |side, k| side.mean_n_hits[k]),
     ];
     let mut tables = Vec::new();
     for (e, name) in all.iter().zip(&names.generated) {
@@ -102,18 +95,16 @@ pub fn by_energy(all: &[Evaluation], names: &Names) -> Vec<Table> {
         if linearity.energies.is_empty() {
             continue;
         }
-        let mut columns = strings(&["Energy, GeV", "Showers ref.", "Showers gen."]);
+        let mut columns = strings(&["GeV", "Showers ref.", "gen."]);
         for (name, _) in &figures {
-            columns.extend([
-                format!("Ref. {name}"),
-                format!("Gen. {name}"),
-                "Ratio".into(),
-            ]);
+            columns.extend([format!("{name} ref."), "gen.".into(), "Ratio".into()]);
         }
+        let whole = linearity.energies.iter().all(|e| e.fract() == 0.0);
+        let energy = |e: f64| if whole { e.to_string() } else { short(e) };
         let row = |k: usize| {
             let (a, b) = (&linearity.reference, &linearity.generated);
             let mut row = vec![
-                short(linearity.energies[k]),
+                energy(linearity.energies[k]),
                 a.events[k].to_string(),
                 b.events[k].to_string(),
             ];

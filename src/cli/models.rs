@@ -1,0 +1,74 @@
+//! `calogen models`: the models, and their networks layer by layer.
+
+use calogen::Result;
+use calogen::models::{self, Preset};
+use calogen::nn::Network;
+
+use super::Global;
+use super::output::{print, print_json};
+
+/// List the models, or show one's networks layer by layer
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of a model
+    model: Option<String>,
+    /// Sizes: paper (as published) or small
+    #[arg(long, default_value = "paper", value_name = "paper|small")]
+    preset: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args, _: &Global) -> Result<()> {
+    let preset: Preset = args.preset.parse()?;
+    let Some(name) = &args.model else {
+        if args.json {
+            return print_json(&serde_json::json!({ "models": models::NAMES }));
+        }
+        let mut lines = Vec::new();
+        for name in models::NAMES {
+            let total = |p| -> Result<usize> {
+                Ok(models::preset(name, p)?
+                    .networks()?
+                    .iter()
+                    .map(Network::parameters)
+                    .sum())
+            };
+            let (paper, small) = (total(Preset::Paper)?, total(Preset::Small)?);
+            lines.push(format!(
+                "{name:<20} {paper:>12} parameters as published, {small:>9} small"
+            ));
+        }
+        return print(&lines.join("\n"));
+    };
+    let system = models::preset(name, preset)?;
+    let networks = system.networks()?;
+    let total: usize = networks.iter().map(Network::parameters).sum();
+    if args.json {
+        let list: Vec<_> = networks
+            .iter()
+            .map(|n| serde_json::json!({ "name": n.name, "parameters": n.parameters(), "layers": n.layers }))
+            .collect();
+        return print_json(&serde_json::json!({
+            "model": name, "preset": args.preset, "networks": list, "parameters": total,
+        }));
+    }
+    let mut text = String::new();
+    for network in &networks {
+        text += &format!("{} ({} parameters)\n", network.name, network.parameters());
+        for layer in &network.layers {
+            let shape = layer
+                .output
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(" x ");
+            text += &format!(
+                "  {:<22}{:<52}{:>16}{:>10}\n",
+                layer.name, layer.kind, shape, layer.parameters
+            );
+        }
+    }
+    print(&format!("{text}{total} parameters in all"))
+}

@@ -1,0 +1,247 @@
+//! `calogen train`: train a model on shower files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use calogen::gpu::Gpu;
+use calogen::models::{self, Preset, System};
+use calogen::report::losses_plot;
+use calogen::train::{Event, Options, train};
+use calogen::{Error, Result};
+
+use super::Global;
+use super::output::{Progress, print, print_json, say};
+
+/// Train a model on shower files
+///
+/// Writes model.safetensors, checkpoint.safetensors, config.toml, losses.csv and losses.png into a folder. Ctrl-C
+/// writes a checkpoint and stops; --resume goes on from it bit for bit.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the model: see `calogen models`
+    model: String,
+    /// Shower files (HDF5) to train on; several are joined
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    data: Vec<PathBuf>,
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Sizes: paper (as published) or small (two CPU cores, minutes)
+    #[arg(long, default_value = "paper", value_name = "paper|small")]
+    preset: String,
+    /// Settings that differ from the preset's: a config.toml of a run, or some of its keys
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Iterations (batches) in all [default: from the epochs]
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    steps: Option<u64>,
+    /// Epochs in all [default: the model's own number]
+    #[arg(long, value_name = "N")]
+    epochs: Option<f64>,
+    /// Showers in a batch [default: the model's own number]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Seed of initial values, noise and the order of batches
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Go on from the folder's checkpoint
+    #[arg(long)]
+    resume: bool,
+    /// Seconds between checkpoints
+    #[arg(long, default_value_t = 120.0, value_name = "SECONDS")]
+    checkpoint_every: f64,
+    /// Iterations to a row of losses.csv
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    log_every: u64,
+    /// Print each step's plan (ops, kernels, buffers, bytes, operations, peak memory)
+    #[arg(long)]
+    plan: bool,
+    /// Print the time spent in each kernel at the end; slower
+    #[arg(long)]
+    profile: bool,
+    /// Print a summary as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    let system = system(args)?;
+    if args.log_every == 0
+        || !(args.checkpoint_every > 0.0)
+        || args.epochs.is_some_and(|e| !(e > 0.0))
+    {
+        return Err(Error::Config(
+            "--log-every, --checkpoint-every and --epochs must be above 0".into(),
+        ));
+    }
+    let gpu = Gpu::open(global.device.as_deref())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let handler = stop.clone();
+    ctrlc::set_handler(move || {
+        if handler.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        say("stopping at a checkpoint; once more to stop at once");
+    })
+    .map_err(|e| Error::Config(format!("Ctrl-C cannot be caught: {e}")))?;
+    let options = Options {
+        out: args.out.clone(),
+        steps: args.steps,
+        epochs: args.epochs,
+        batch: args.batch,
+        seed: args.seed,
+        resume: args.resume,
+        checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
+        log_every: args.log_every,
+        profile: args.profile,
+    };
+    let title = format!("{} on {}", args.model, gpu.capabilities().name);
+    let mut plots = Plots {
+        path: args.out.join("losses.png"),
+        title,
+    };
+    let mut progress: Option<Progress> = None;
+    let mut spoke = Instant::now();
+    let start = Instant::now();
+    let outcome = train(
+        &gpu,
+        system,
+        &args.data,
+        &options,
+        &stop,
+        &mut |event| match event {
+            Event::Ready {
+                plans,
+                iterations: (done, all),
+            } => {
+                for (name, plan) in plans {
+                    if args.plan {
+                        say(&format!("step {name}\n{plan}"));
+                    } else {
+                        say(&format!(
+                            "step {name}: {:.0} MB on the device",
+                            plan.peak_bytes() as f64 * 1e-6
+                        ));
+                    }
+                }
+                let bar = Progress::new("train", "batches", all);
+                bar.advance(done);
+                progress = Some(bar);
+            }
+            Event::Row {
+                iteration,
+                epoch,
+                losses,
+                showers_per_second,
+            } => {
+                if let Some(bar) = &progress {
+                    bar.advance(args.log_every.min(iteration));
+                }
+                if spoke.elapsed() > Duration::from_secs(15) {
+                    spoke = Instant::now();
+                    let values = losses
+                        .iter()
+                        .filter_map(|(n, v)| v.map(|v| format!("{n} {v:.4}")));
+                    let values = values.collect::<Vec<_>>().join(", ");
+                    say(&format!(
+                        "epoch {epoch:.1}: {values}; {showers_per_second:.0} showers/s"
+                    ));
+                }
+            }
+            Event::Saved { losses } => plots.draw(losses),
+        },
+    )?;
+    drop(progress);
+    let seconds = start.elapsed().as_secs_f64();
+    if let Some(profile) = &outcome.profile {
+        say(&profile.to_string());
+    }
+    if args.json {
+        return print_json(&serde_json::json!({
+            "iterations": outcome.iterations,
+            "finished": outcome.finished,
+            "seconds": seconds,
+            "weights": outcome.weights,
+        }));
+    }
+    let weights = outcome.weights.display();
+    if outcome.finished {
+        print(&format!(
+            "{} batches in {seconds:.0} s; weights: {weights}",
+            outcome.iterations
+        ))
+    } else {
+        let what = format!(
+            "after {} batches; --resume goes on, weights so far: {weights}",
+            outcome.iterations
+        );
+        Err(Error::Interrupted(what))
+    }
+}
+
+/// The picture of the losses, drawn anew at each checkpoint. Training does not stop for a plot that fails.
+struct Plots {
+    path: PathBuf,
+    title: String,
+}
+
+impl Plots {
+    fn draw(&mut self, losses: &Path) {
+        let drawn = std::fs::read_to_string(losses)
+            .map_err(|e| Error::io(losses, e))
+            .and_then(|csv| losses_plot(&csv, &self.title)?.png(&self.path));
+        if let Err(error) = drawn {
+            say(&format!(
+                "calogen: {}: not drawn: {error}",
+                self.path.display()
+            ));
+        }
+    }
+}
+
+/// The system with the preset's configuration, the run's own if it is resumed, and the settings of --config.
+fn system(args: &Args) -> Result<Box<dyn System>> {
+    let preset: Preset = args.preset.parse()?;
+    let mut config = models::preset(&args.model, preset)?.config();
+    if args.resume {
+        merge(
+            &mut config,
+            read_config(&args.out.join("config.toml"), &args.model)?,
+        );
+    }
+    if let Some(path) = &args.config {
+        merge(&mut config, read_config(path, &args.model)?);
+    }
+    models::open(&args.model, config)
+}
+
+/// The settings of a file: its table `config`, or all of it.
+fn read_config(path: &Path, model: &str) -> Result<serde_json::Value> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut value: serde_json::Value =
+        toml::from_str(&text).map_err(|e| Error::format(path, format!("no TOML: {e}")))?;
+    match value.get("model").and_then(|m| m.as_str()) {
+        Some(other) if other != model => Err(Error::format(
+            path,
+            format!("a configuration of model {other}, not of {model}"),
+        )),
+        _ => Ok(value
+            .get_mut("config")
+            .map(serde_json::Value::take)
+            .unwrap_or(value)),
+    }
+}
+
+/// Replaces what `over` gives; tables are merged key by key.
+fn merge(base: &mut serde_json::Value, over: serde_json::Value) {
+    match (base, over) {
+        (serde_json::Value::Object(base), serde_json::Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
