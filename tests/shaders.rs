@@ -26,6 +26,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "SMALL" => [1.0, 0.0],
         "JOIN" | "BACK" | "SHARED" => [1.0, 0.0],
         "ROWS" | "COLUMNS" | "LIVE" => [4.0, 1.0],
+        "SPAN" => [4.0, 4.0],
         "QUADS" => [2.0, 1.0],
         "GROUPS" => [3.0, 1.0],
         "VECTOR" | "TAPS" | "SHARE" | "ONE_TAP" => [1.0, 0.0],
