@@ -110,8 +110,11 @@ fn run(gpu: &Arc<Gpu>, path: &Path) -> Verdict {
     }
 }
 
-/// Every result of a case by the name of its tensor; `None` for an unknown op.
-fn compute(gpu: &Arc<Gpu>, case: &Case) -> calogen::Result<Option<Vec<(String, Vec<u32>)>>> {
+/// Results by the names of their tensors.
+type Results = Vec<(String, Vec<u32>)>;
+
+/// Every result of a case; `None` for an unknown op.
+fn compute(gpu: &Arc<Gpu>, case: &Case) -> calogen::Result<Option<Results>> {
     let tape = Tape::new();
     let r = Recorder::new(&tape, gpu, case);
     let Some(outputs) = record(&case.op, &r) else {
@@ -211,8 +214,8 @@ fn judge(case: &Case, results: &[(String, Vec<u32>)]) -> Verdict {
         }
         for (i, (&g, &w)) in got.iter().zip(&want.bits).enumerate() {
             let share = share(case, want, g, w);
-            // Written so that a NaN fails.
-            if !(share <= 1.0) {
+            // A NaN fails.
+            if share.is_nan() || share > 1.0 {
                 let (got, want) = (want.show(g), want.show(w));
                 return Verdict::Wrong(format!(
                     "{name}[{i}] is {got}, wanted {want}: {share:.3} tolerances"

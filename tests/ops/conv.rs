@@ -179,7 +179,7 @@ fn transposed_convolutions() {
 fn second_order() {
     for g in &GEOMETRIES[3..6] {
         let (spec, [kd, kh, kw]) = (g.spec(), g.kernel);
-        let [d, h, w] = g.input.map(|e| e.min(4).max(2));
+        let [d, h, w] = g.input.map(|e| e.clamp(2, 4));
         let inputs: [&[usize]; 3] = [&[2, d, h, w, 2], &[3, 2, kd, kh, kw], &[3]];
         let row = Row {
             name: g.name,
@@ -272,8 +272,9 @@ fn adjoints() {
 /// The plain kernel is the oracle where f64 loops are too slow; sizes of the models.
 #[test]
 fn tiled_agrees_with_plain() {
+    type Case = (&'static str, [usize; 5], [usize; 5], [usize; 3], [usize; 3]);
     #[rustfmt::skip]
-    let cases: &[(&str, [usize; 5], [usize; 5], [usize; 3], [usize; 3])] = &[
+    let cases: &[Case] = &[
         ("critic", [1, 30, 15, 15, 4], [16, 1, 4, 4, 4], [2, 2, 2], [1, 1, 1]),
         ("middle", [32, 7, 7, 7, 8], [64, 32, 3, 3, 3], [1, 1, 1], [1, 1, 1]),
         ("deep", [128, 1, 2, 2, 3], [130, 128, 1, 2, 2], [1, 1, 1], [0, 0, 0]),
