@@ -126,7 +126,7 @@ impl Progress {
     fn line(&self, done: u64) -> String {
         let (what, unit, total) = (self.what, self.unit, self.total);
         let elapsed = self.start.elapsed().as_secs_f64();
-        let per_second = done as f64 / elapsed.max(1e-9);
+        let per_second = (done - self.before) as f64 / elapsed.max(1e-9);
         let left = Duration::from_secs_f64(
             (total.saturating_sub(done) as f64 / per_second.max(1e-9)).min(1e9),
         );
