@@ -148,7 +148,8 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Convolution with weights of its own at every position: tensors `weight` `[OH,OW,O,C kh kw]` and `bias` `[OH,OW,O]`.
+    /// Convolution with weights of its own at every position: tensors `weight` `[OH,OW,O,C kh kw]` and `bias`
+    /// `[OH,OW,O]`.
     #[track_caller]
     pub fn locally_connected2d(
         &self,
