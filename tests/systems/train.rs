@@ -1,0 +1,194 @@
+//! Training: resuming bit for bit, stopping, failing.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use calogen::models::{self, System};
+use calogen::train::{Event, Options, Outcome, train};
+use calogen::{Error, Result};
+
+use super::{gpu, sample, small};
+
+fn options(out: &Path, steps: u64) -> Options {
+    Options {
+        out: out.to_path_buf(),
+        steps: Some(steps),
+        batch: Some(16),
+        seed: 5,
+        log_every: 2,
+        ..Options::default()
+    }
+}
+
+fn run(system: Box<dyn System>, options: &Options) -> Result<Outcome> {
+    train(
+        gpu(),
+        system,
+        &[sample()],
+        options,
+        &AtomicBool::new(false),
+        &mut |_| {},
+    )
+}
+
+#[test]
+fn a_resumed_run_is_the_run_that_never_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    // The schedule follows the share of the whole training, so both know its length from the start.
+    run(small(), &options(&whole, 10)).expect("ten iterations");
+    // Stops after the third row of the log.
+    let stop = AtomicBool::new(false);
+    let stopped = train(
+        gpu(),
+        small(),
+        &[sample()],
+        &options(&parts, 10),
+        &stop,
+        &mut |event| {
+            if matches!(event, Event::Row { iteration: 6, .. }) {
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+        },
+    );
+    let stopped = stopped.expect("a stop is no error here");
+    assert_eq!((stopped.iterations, stopped.finished), (6, false));
+    let rest = Options {
+        steps: None,
+        resume: true,
+        ..options(&parts, 10)
+    };
+    let outcome = run(small(), &rest).expect("the rest");
+    assert_eq!((outcome.iterations, outcome.finished), (10, true));
+    for file in ["losses.csv", "config.toml"] {
+        let read = |run: &Path| fs::read_to_string(run.join(file)).expect(file);
+        assert_eq!(read(&whole), read(&parts), "{file}");
+    }
+    for file in ["model.safetensors", "checkpoint.safetensors"] {
+        let tensors = |run: &Path| {
+            let bytes = fs::read(run.join(file)).expect(file);
+            let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+            let mut all: Vec<(String, Vec<u8>)> = file
+                .tensors()
+                .into_iter()
+                .map(|(name, view)| (name, view.data().to_vec()))
+                .collect();
+            all.sort();
+            all
+        };
+        assert!(tensors(&whole) == tensors(&parts), "{file}: tensors");
+    }
+    let log = fs::read_to_string(whole.join("losses.csv")).expect("the log");
+    assert_eq!(log.lines().count(), 6, "a header and five rows");
+    assert!(
+        log.starts_with("step,epoch,critic,wasserstein,penalty,generator,"),
+        "{log}"
+    );
+    // A third run in the same folder would lose the second.
+    let again = run(small(), &options(&whole, 10))
+        .expect_err("an error")
+        .to_string();
+    assert!(again.contains("holds a run already"), "{again}");
+    let other = Options { seed: 6, ..rest };
+    let error = run(small(), &other).expect_err("an error").to_string();
+    assert!(error.contains("seed is 5, not 6"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_stops_with_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let mut config = small().config();
+    for rates in ["critic_rates", "generator_rates"] {
+        config[rates] = serde_json::json!([[1.0, 1e30]]);
+    }
+    let wild = models::open("hgcal-wgan", config).expect("a configuration");
+    let error = run(wild, &options(&out, 60)).expect_err("an error");
+    assert!(matches!(error, Error::NotFinite(_)), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("the loss '") && text.contains("first bad tensor"),
+        "{text}"
+    );
+    assert!(
+        !out.join("model.safetensors").exists(),
+        "nothing bad is saved"
+    );
+}
+
+#[test]
+fn data_and_model_must_fit_before_anything_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let mut config = small().config();
+    config["shape"] = serde_json::json!([6, 12, 15]);
+    config["constrainer"] = serde_json::Value::Null;
+    let other = models::open("hgcal-wgan", config).expect("a configuration");
+    let error = run(other, &options(&out, 1))
+        .expect_err("an error")
+        .to_string();
+    assert!(
+        error.contains("[7, 12, 15]") && error.contains("[6, 12, 15]"),
+        "{error}"
+    );
+    let large = Options {
+        batch: Some(2000),
+        ..options(&out, 1)
+    };
+    assert!(run(small(), &large).is_err(), "a batch beyond the file");
+    let resume = Options {
+        resume: true,
+        ..options(&out, 1)
+    };
+    assert!(
+        matches!(run(small(), &resume), Err(Error::Io { .. })),
+        "nothing to resume"
+    );
+    let missing = train(
+        gpu(),
+        small(),
+        &["none.h5".into()],
+        &options(&out, 1),
+        &AtomicBool::new(false),
+        &mut |_| {},
+    );
+    assert!(
+        missing
+            .expect_err("an error")
+            .to_string()
+            .contains("none.h5")
+    );
+}
+
+#[test]
+fn the_small_preset_is_small_and_checkpoints_as_it_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bytes = 0;
+    let mut saved = 0;
+    let often = Options {
+        checkpoint_every: Duration::ZERO,
+        ..options(&folder.path().join("run"), 3)
+    };
+    let outcome = train(
+        gpu(),
+        small(),
+        &[sample()],
+        &often,
+        &AtomicBool::new(false),
+        &mut |event| match event {
+            Event::Ready { plans, .. } => {
+                bytes = plans
+                    .iter()
+                    .map(|(_, plan)| plan.peak_bytes() + plan.state_bytes)
+                    .sum()
+            }
+            Event::Saved { .. } => saved += 1,
+            Event::Row { .. } => {}
+        },
+    );
+    outcome.expect("three iterations");
+    assert!(bytes < 500_000_000, "{bytes} bytes on the device");
+    assert_eq!(saved, 4, "before each iteration and at the end");
+}
