@@ -79,7 +79,20 @@ impl Function {
     /// True for functions that cost more than a load.
     pub(crate) fn is_costly(self) -> bool {
         use Function::*;
-        matches!(self, Exp | Log | Sigmoid | Tanh | Softplus | Pow(_) | Expm1 | Log1p | Sqrt | Rsqrt | Recip | Div)
+        matches!(
+            self,
+            Exp | Log
+                | Sigmoid
+                | Tanh
+                | Softplus
+                | Pow(_)
+                | Expm1
+                | Log1p
+                | Sqrt
+                | Rsqrt
+                | Recip
+                | Div
+        )
     }
 
     /// The constants k and l.

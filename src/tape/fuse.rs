@@ -36,8 +36,12 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
 
     // Activations first: what a kernel can do on its way out costs nothing. Views in between do not matter.
     for id in 0..nodes.len() {
-        let Some((op, inputs)) = units[id].clone() else { continue };
-        let Some(function) = op.elementwise().filter(|_| inputs.len() == 1) else { continue };
+        let Some((op, inputs)) = units[id].clone() else {
+            continue;
+        };
+        let Some(function) = op.elementwise().filter(|_| inputs.len() == 1) else {
+            continue;
+        };
         if nodes[inputs[0]].shape != nodes[id].shape {
             continue;
         }
@@ -102,14 +106,21 @@ struct Folder<'a> {
 impl Folder<'_> {
     /// An elementwise op that only one other op reads, or that is as cheap to compute again as to read.
     fn foldable(&self, units: &[Unit], id: Id) -> bool {
-        let Some(function) = units[id].as_ref().and_then(|(op, _)| op.elementwise()) else { return false };
+        let Some(function) = units[id].as_ref().and_then(|(op, _)| op.elementwise()) else {
+            return false;
+        };
         self.uses[id] == 1 || (!function.is_costly() && self.reads_little(id))
     }
 
     /// Reads at most one tensor of the size of its result: computing it again moves no more bytes than reading it.
     fn reads_little(&self, id: Id) -> bool {
         let size = |id: Id| self.nodes[id].shape.iter().product::<usize>();
-        self.nodes[id].inputs.iter().filter(|&&i| size(i) * 8 > size(id)).count() <= 1
+        self.nodes[id]
+            .inputs
+            .iter()
+            .filter(|&&i| size(i) * 8 > size(id))
+            .count()
+            <= 1
     }
 
     /// The number that a node is known to be, read through stretching, and the constant that holds it.
@@ -156,7 +167,7 @@ impl<'a> Build<'a> {
             reduce,
             expression,
             sources: Vec::new(),
-           
+
             done: Vec::new(),
             constant: None,
         }
@@ -294,7 +305,12 @@ impl Op for View {
         unreachable!("views are made by the compiler, after differentiation")
     }
 
-    fn lower(&self, _: &mut super::Lowering<'_>, _: &[super::Slot], _: super::Slot) -> crate::Result<()> {
+    fn lower(
+        &self,
+        _: &mut super::Lowering<'_>,
+        _: &[super::Slot],
+        _: super::Slot,
+    ) -> crate::Result<()> {
         Ok(())
     }
 

@@ -184,9 +184,8 @@ impl Tape {
         let mut placed = HashMap::new();
         for effect in self.effects().iter().filter(|e| e.op.is_store()) {
             let (mut id, state) = (effect.inputs[0], &effect.states[0]);
-            let only = |id: Id| {
-                uses.get(&id) == Some(&1) && outputs.iter().all(|(_, v)| v.id != id)
-            };
+            let only =
+                |id: Id| uses.get(&id) == Some(&1) && outputs.iter().all(|(_, v)| v.id != id);
             let mut only_use = only(id);
             // Through views: a gradient is often another tensor under the parameter's shape.
             while let Some((op, from)) = &units[id]
@@ -195,7 +194,9 @@ impl Tape {
                 id = from[0];
                 only_use &= only(id);
             }
-            let computed = units[id].as_ref().is_some_and(|(op, _)| op.leaf().is_none());
+            let computed = units[id]
+                .as_ref()
+                .is_some_and(|(op, _)| op.leaf().is_none());
             // A dispatch cannot read one state and write another in the same buffer.
             let shared = computed
                 && units[id]

@@ -278,7 +278,7 @@ impl Case {
         Ok(Some(Parameters::new(gpu, network, 0, false)?))
     }
 
-    /// Records the case. With `frozen`, weights do not change from run to run, as in generation.
+    /// Records the case, with weights from `weights`.
     pub fn build<'t>(
         &self,
         gpu: &Arc<Gpu>,
