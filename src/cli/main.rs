@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit status 0 done, 2 wrong usage, 1 anything else.
 
+mod bench;
 mod devices;
 mod evaluate;
 mod generate;
@@ -40,6 +41,7 @@ commands! {
     Train => train,
     Generate => generate,
     Evaluate => evaluate,
+    Bench => bench,
 }
 
 /// Trains, runs and judges generative models of calorimeter showers on any GPU

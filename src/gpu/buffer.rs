@@ -133,6 +133,14 @@ impl Gpu {
         self.queue.write_buffer(buffer.raw(), offset, bytes);
     }
 
+    /// Copies the first `bytes` (a multiple of four) of a buffer into another, after whatever was submitted before.
+    pub fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64) -> Result<()> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(from.raw(), 0, to.raw(), 0, bytes);
+        self.queue.submit([encoder.finish()]);
+        self.check()
+    }
+
     /// Starts to copy `len` bytes at `offset` of `buffer` to the host, after whatever was submitted before.
     ///
     /// Several may be under way, so that the transfer of one batch overlaps the computation of the next.

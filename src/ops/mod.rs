@@ -2,6 +2,7 @@
 //!
 //! To add one: `shaders/NAME.wgsl`, `src/ops/NAME.rs`, `tests/ops/NAME.rs`, and a line in each of the two lists below.
 
+mod ceiling;
 pub(crate) mod conv;
 mod conv_tiled;
 pub mod elementwise;
@@ -25,6 +26,7 @@ use crate::gpu::Kernel;
 /// Every kernel of the crate, for the test that checks them without a device.
 pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
+        ceiling::KERNELS,
         conv::KERNELS,
         conv_tiled::KERNELS,
         elementwise::KERNELS,

@@ -433,6 +433,11 @@ impl Program {
         Ok(Profile::new(rows))
     }
 
+    /// Shape of an input, if the outputs depend on it.
+    pub fn input_shape(&self, name: &str) -> Option<&[usize]> {
+        Some(&self.inputs.get(name)?.shape)
+    }
+
     fn output(&self, name: &str) -> Result<&Output> {
         self.outputs
             .get(name)

@@ -3,6 +3,7 @@
 
 mod common;
 
+mod ceiling;
 mod conv;
 mod elementwise;
 mod gather;

@@ -1,0 +1,331 @@
+//! `calogen bench kernels`: every kernel family at the shapes of the models, against the device's own ceilings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use calogen::gpu::Gpu;
+use calogen::tape::{Options, Program, Tape, Var};
+use calogen::{Error, Result};
+use serde::Serialize;
+
+use super::cases::{self, Case, Layer, Pass};
+use super::timing::{Timing, measure, numbers};
+use crate::Global;
+use crate::output::{print, print_json, say};
+
+/// Time every kernel family at the shapes of the models
+///
+/// A case is a compiled program, packing of weights included; its main kernel alone is timed by the device's own clock
+/// where there is one. GFLOP and GB count each operation and operand once. The bound is the nearer ceiling: the rate of
+/// multiply-adds from registers, or of a copy, both measured in the same run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only cases whose name contains TEXT
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Showers in a batch [default: 32,64, and 4,8 for the 30x30x30 networks]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    batch: Vec<usize>,
+    /// Weights do not change from run to run, as in generation: they are packed before
+    #[arg(long)]
+    frozen: bool,
+    /// Seconds for each case, about
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    seconds: f64,
+    /// Leave the ceilings out: quicker, but no fractions
+    #[arg(long)]
+    no_ceilings: bool,
+    /// List the cases and compute nothing
+    #[arg(long)]
+    list: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the device can do at most.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Ceilings {
+    /// Multiply-adds from registers, two operations each.
+    gflop_per_second: f64,
+    /// Bytes read and written by a kernel that copies.
+    kernel_copy_gb_per_second: f64,
+    /// Bytes read and written by the device's own copy.
+    buffer_copy_gb_per_second: f64,
+}
+
+impl Ceilings {
+    /// The faster copy.
+    fn copy(&self) -> f64 {
+        self.kernel_copy_gb_per_second
+            .max(self.buffer_copy_gb_per_second)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    case: String,
+    family: &'static str,
+    batch: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<Layer>,
+    seconds: Option<Timing>,
+    gflop: f64,
+    gbytes: f64,
+    gflop_per_second: f64,
+    gb_per_second: f64,
+    of_ceiling: Option<f64>,
+    of_copy: Option<f64>,
+    bound: Option<&'static str>,
+    main_kernel: Option<String>,
+    main_kernel_seconds: Option<f64>,
+    dispatches: usize,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    if !(args.seconds > 0.0) || args.batch.contains(&0) {
+        return Err(Error::Config(
+            "--seconds and --batch must be above 0".into(),
+        ));
+    }
+    let (batches, small) = match &args.batch[..] {
+        [] => (vec![32, 64], vec![4, 8]),
+        given => (given.to_vec(), given.to_vec()),
+    };
+    let filter = args.filter.as_deref().unwrap_or_default();
+    let mut cases = cases::all(&batches, &small);
+    cases.retain(|c| c.name.contains(filter));
+    if cases.is_empty() {
+        return Err(Error::Config(format!("no case contains '{filter}'")));
+    }
+    if args.list {
+        return list(&cases, args.json);
+    }
+    let gpu = Gpu::open(global.device.as_deref())?;
+    let budget = Duration::from_secs_f64(args.seconds);
+    let ceilings = if args.no_ceilings {
+        None
+    } else {
+        Some(ceilings(&gpu, budget)?)
+    };
+    let about = gpu.capabilities();
+    if !args.json {
+        print(&format!("{}, {}", about.name, about.driver))?;
+        if let Some(c) = &ceilings {
+            print(&format!(
+                "ceilings: {:.1} GFLOP/s of multiply-adds, {:.1} GB/s copied by a kernel, {:.1} GB/s by the device",
+                c.gflop_per_second, c.kernel_copy_gb_per_second, c.buffer_copy_gb_per_second
+            ))?;
+        }
+        print(&header())?;
+    }
+    let mut rows = Vec::new();
+    for case in &cases {
+        let row = match time(&gpu, case, args.frozen, budget, ceilings.as_ref()) {
+            Err(Error::OutOfMemory(what)) => {
+                say(&format!("{} batch {}: {what}", case.name, case.batch));
+                continue;
+            }
+            other => other?,
+        };
+        if !args.json {
+            print(&line(&row))?;
+        }
+        rows.push(row);
+    }
+    if args.json {
+        return print_json(&serde_json::json!({
+            "adapter": about.name, "driver": about.driver, "backend": about.backend, "frozen": args.frozen,
+            "ceilings": ceilings, "cases": rows,
+        }));
+    }
+    Ok(())
+}
+
+fn list(cases: &[Case], json: bool) -> Result<()> {
+    let entry = |c: &Case| {
+        serde_json::json!({
+            "case": c.name, "family": c.family, "batch": c.batch, "layer": c.layer().map(|(l, _)| l),
+            "forward": c.layer().is_some_and(|(_, p)| p == Pass::Forward),
+        })
+    };
+    if json {
+        let list: Vec<_> = cases.iter().map(entry).collect();
+        return print_json(&serde_json::json!({ "cases": list }));
+    }
+    let lines: Vec<_> = cases
+        .iter()
+        .map(|c| format!("{:<52}{:>6}", c.name, c.batch))
+        .collect();
+    print(&lines.join("\n"))
+}
+
+/// The program of a case, its inputs set, and what it computes and moves.
+fn compile(gpu: &Arc<Gpu>, case: &Case, frozen: bool) -> Result<(Program, f64, f64)> {
+    let parameters = case.parameters(gpu)?;
+    let tape = Tape::new();
+    let built = case.build(gpu, &tape, parameters.as_ref(), |tape, shape| {
+        weights(tape, shape, frozen)
+    })?;
+    let options = Options {
+        frozen,
+        ..Options::default()
+    };
+    let program = tape.compile(gpu, &built.outputs, options)?;
+    for name in ["x", "dy", "b", "weight", "bias"] {
+        if let Some(shape) = program.input_shape(name) {
+            program.set(name, &numbers(shape.iter().product()))?;
+        }
+    }
+    program.set_u32("key", &Case::key())?;
+    let plan = program.plan();
+    let (flops, bytes) = built.counts.unwrap_or((plan.flops(), plan.bytes()));
+    Ok((program, flops, bytes))
+}
+
+fn weights<'t>(tape: &'t Tape, shape: &[usize], frozen: bool) -> Var<'t> {
+    if frozen {
+        tape.constant(&numbers(shape.iter().product()), shape)
+    } else {
+        let name = if shape.len() == 1 { "bias" } else { "weight" };
+        tape.input(name, shape)
+    }
+}
+
+fn time(
+    gpu: &Arc<Gpu>,
+    case: &Case,
+    frozen: bool,
+    budget: Duration,
+    ceilings: Option<&Ceilings>,
+) -> Result<Row> {
+    let (program, flops, bytes) = compile(gpu, case, frozen)?;
+    let seconds = measure(budget, || program.run(), || gpu.wait())?;
+    let main = if gpu.capabilities().timestamps {
+        let mut best: Option<(String, f64)> = None;
+        for _ in 0..3 {
+            let Some(longest) = program.profile()?.kernels.into_iter().next() else {
+                continue;
+            };
+            if longest.seconds > 0.0 && best.as_ref().is_none_or(|(_, s)| longest.seconds < *s) {
+                best = Some((longest.name, longest.seconds));
+            }
+        }
+        best
+    } else {
+        None
+    };
+    let (gflop, gbytes) = (flops * 1e-9, bytes * 1e-9);
+    let rates = (gflop / seconds.median, gbytes / seconds.median);
+    let shares = ceilings.map(|c| (rates.0 / c.gflop_per_second, rates.1 / c.copy()));
+    let (main_kernel, main_kernel_seconds) = main.unzip();
+    Ok(Row {
+        case: case.name.clone(),
+        family: case.family,
+        batch: case.batch,
+        layer: case.layer().map(|(layer, _)| layer),
+        seconds: Some(seconds),
+        gflop,
+        gbytes,
+        gflop_per_second: rates.0,
+        gb_per_second: rates.1,
+        of_ceiling: shares.map(|s| s.0),
+        of_copy: shares.map(|s| s.1),
+        bound: shares.map(|(compute, memory)| {
+            if compute >= memory {
+                "compute"
+            } else {
+                "memory"
+            }
+        }),
+        main_kernel,
+        main_kernel_seconds,
+        dispatches: program.plan().steps.iter().filter(|s| !s.once).count(),
+    })
+}
+
+/// Lanes of the multiply-add kernel: more than any device runs at once.
+const LANES: usize = 1 << 19;
+/// A measurement of the multiply-add rate is at least this long.
+const LONG_ENOUGH: f64 = 0.02;
+
+fn ceilings(gpu: &Arc<Gpu>, budget: Duration) -> Result<Ceilings> {
+    let mut rounds = 8;
+    let gflop_per_second = loop {
+        let tape = Tape::new();
+        let y = tape
+            .input("x", &[4])
+            .multiply_adds(LANES, rounds, 0.75, 0.25);
+        let program = tape.compile(gpu, &[("y", y)], Options::default())?;
+        program.set("x", &[0.0, 1.0, 2.0, 3.0])?;
+        let t = measure(budget, || program.run(), || gpu.wait())?;
+        if t.median > LONG_ENOUGH || rounds >= 1 << 16 {
+            // The best run: a ceiling is what the device can do when nothing disturbs it.
+            break program.plan().flops() / t.min * 1e-9;
+        }
+        rounds *= 4;
+    };
+    let largest = gpu.capabilities().max_tensor_bytes() / 2;
+    let bytes = (1u64 << 28)
+        .min(largest.next_power_of_two() / 2)
+        .max(1 << 20);
+    let words = (bytes / 4) as usize;
+    let tape = Tape::new();
+    let copied = tape.input("x", &[words]).copied();
+    let program = tape.compile(gpu, &[("y", copied)], Options::default())?;
+    program.set("x", &vec![1.0; words])?;
+    let rate = |t: Timing| 2.0 * bytes as f64 / t.min * 1e-9;
+    let kernel = measure(budget, || program.run(), || gpu.wait())?;
+    let (from, to) = (gpu.buffer(bytes)?, gpu.buffer(bytes)?);
+    gpu.write(&from, 0, &vec![1; bytes as usize]);
+    let buffer = measure(budget, || gpu.copy(&from, &to, bytes), || gpu.wait())?;
+    Ok(Ceilings {
+        gflop_per_second,
+        kernel_copy_gb_per_second: rate(kernel),
+        buffer_copy_gb_per_second: rate(buffer),
+    })
+}
+
+fn header() -> String {
+    format!(
+        "{:<48}{:>6}{:>28}{:>10}{:>9}{:>10}{:>8}{:>8}  {:<8}{:>10}",
+        "case",
+        "batch",
+        "ms (min..max)",
+        "GFLOP",
+        "GFLOP/s",
+        "of ceil.",
+        "GB/s",
+        "of copy",
+        "bound",
+        "kernel ms"
+    )
+}
+
+fn line(row: &Row) -> String {
+    let ms = row.seconds.map_or(String::new(), |t| {
+        format!(
+            "{:.3} ({:.3}..{:.3})",
+            t.median * 1e3,
+            t.min * 1e3,
+            t.max * 1e3
+        )
+    });
+    let percent = |v: Option<f64>| v.map_or("-".into(), |v| format!("{:.1}%", v * 100.0));
+    let kernel = row
+        .main_kernel_seconds
+        .map_or("-".into(), |s| format!("{:.3}", s * 1e3));
+    format!(
+        "{:<48}{:>6}{:>28}{:>10.5}{:>9.2}{:>10}{:>8.2}{:>8}  {:<8}{:>10}",
+        row.case,
+        row.batch,
+        ms,
+        row.gflop,
+        row.gflop_per_second,
+        percent(row.of_ceiling),
+        row.gb_per_second,
+        percent(row.of_copy),
+        row.bound.unwrap_or("-"),
+        kernel
+    )
+}
