@@ -137,6 +137,18 @@ impl<'t> Net<'t> {
         y
     }
 
+    /// Drops each element with probability `p` while training and scales the rest by 1 / (1 - p). `random` addresses the
+    /// step (see [`Tape::uniform`](crate::tape::Tape::uniform)); each layer needs a `stream` of its own.
+    #[track_caller]
+    pub fn dropout(&self, x: Var<'t>, p: f32, random: Var<'t>, stream: u32) -> Var<'t> {
+        if self.mode == Mode::Infer || p == 0.0 {
+            return x;
+        }
+        let u = self.tape.uniform(random, stream, &x.shape());
+        let kept = u.greater(self.tape.full(p, &x.shape()));
+        x * kept * (1.0 / (1.0 - p))
+    }
+
     /// A bias of its own for every channel and position: tensor `bias` of the activation's shape.
     #[track_caller]
     pub fn untied_bias(&self, name: &str, x: Var<'t>) -> Var<'t> {

@@ -52,6 +52,8 @@ pub(crate) struct Dispatch {
     pub slots: Vec<Slot>,
     pub grid: [u32; 3],
     pub cost: Cost,
+    /// Prepares an operand.
+    auxiliary: bool,
     /// Runs once, when the program is made.
     pub once: bool,
 }
@@ -66,6 +68,7 @@ pub struct Lowering<'a> {
     inputs: Vec<Shape>,
     output: Shape,
     options: Options,
+    deriving: bool,
 }
 
 impl<'a> Lowering<'a> {
@@ -79,6 +82,7 @@ impl<'a> Lowering<'a> {
             inputs: Vec::new(),
             output: Vec::new(),
             options,
+            deriving: false,
         }
     }
 
@@ -148,7 +152,10 @@ impl<'a> Lowering<'a> {
             return Ok(slot);
         }
         let slot = self.scratch(words);
-        make(self, slot)?;
+        self.deriving = true;
+        let made = make(self, slot);
+        self.deriving = false;
+        made?;
         self.derived.insert((source, key), slot);
         Ok(slot)
     }
@@ -207,6 +214,7 @@ impl<'a> Lowering<'a> {
             slots: slots.to_vec(),
             grid,
             cost: Cost::default(),
+            auxiliary: self.deriving,
             once,
         });
         Ok(())
@@ -239,9 +247,10 @@ impl<'a> Lowering<'a> {
         self.output = shape.to_vec();
         let first = self.dispatches.len();
         op.lower(self, inputs, output)?;
-        // The whole cost goes to the largest dispatch of the op.
+        // The whole cost goes to the largest dispatch of the op that does not merely prepare an operand.
         if let Some(main) = self.dispatches[first..]
             .iter_mut()
+            .filter(|d| !d.auxiliary)
             .max_by_key(|d| d.grid.iter().map(|&g| u64::from(g)).product::<u64>())
         {
             main.cost = cost;

@@ -1,6 +1,7 @@
 //! Systems end to end: sizes, training, resuming, weights files, generation.
 
 mod generate;
+mod layers;
 mod train;
 mod weights;
 

@@ -1,0 +1,333 @@
+//! Register-tiled convolutions: which tile, which packing, which dispatches.
+//!
+//! One kernel serves ordinary and transposed convolutions, dense layers and stacks of matrix products (`conv.wgsl`); another
+//! makes weight gradients (`conv_weight.wgsl`). Weights are repacked first, so that a lane reads four channels at once
+//! (`pack.wgsl`); a sum over many inputs with few results is split into parts that `sum_parts.wgsl` joins.
+
+mod packing;
+mod problem;
+mod weight;
+
+use packing::{Packing, packed};
+use problem::{Problem, Tile, dense};
+
+use super::conv::{Conv, Extents, Makes};
+use crate::Result;
+use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::tape::{Lowering, Slot};
+
+params! {
+    /// See `conv.wgsl`.
+    ConvParams {
+        batch: u32, inputs: u32, outputs: u32,
+        in_d: u32, in_h: u32, in_w: u32,
+        out_d: u32, out_h: u32, out_w: u32,
+        kernel_d: u32, kernel_h: u32, kernel_w: u32,
+        stride_d: u32, stride_h: u32, stride_w: u32,
+        pad_d: u32, pad_h: u32, pad_w: u32,
+        transposed: u32, tiles: u32, phases: u32, parts: u32, chunk: u32, groups: u32, blocks: u32,
+        x_skip: u32, w_skip: u32, y_skip: u32, y_part: u32,
+        taps: u32, padded: u32, has_bias: u32, slope: f32,
+    }
+}
+params! {
+    /// See `conv_weight.wgsl`.
+    ConvWeightParams {
+        batch: u32, small: u32, large: u32,
+        in_d: u32, in_h: u32, in_w: u32,
+        out_d: u32, out_h: u32, out_w: u32,
+        kernel_d: u32, kernel_h: u32, kernel_w: u32,
+        stride_d: u32, stride_h: u32, stride_w: u32,
+        pad_d: u32, pad_h: u32, pad_w: u32,
+        tiles: u32, terms: u32, term_tiles: u32, piece: u32, pieces: u32, units: u32, chunk: u32, groups: u32,
+        inverse: f32,
+    }
+}
+params! {
+    /// See `pack.wgsl`.
+    PackParams {
+        count: u32, tile: u32, rows: u32, cols: u32, padded: u32,
+        step: u32, outer: u32, inner: u32, skip: u32, total: u32,
+    }
+}
+params! {
+    /// See `sum_parts.wgsl`.
+    SumPartsParams { parts: u32, channels: u32, columns: u32, size: u32, has_bias: u32, slope: f32 }
+}
+
+const CONV_SOURCE: &str = wgsl!("conv.wgsl");
+const PACK_SOURCE: &str = wgsl!("pack.wgsl");
+/// The number of columns is a multiple of four.
+static CONV: Kernel = Kernel::new::<ConvParams>(
+    "conv.wgsl",
+    CONV_SOURCE,
+    "conv",
+    &[
+        read(1, "x"),
+        read(2, "x4"),
+        read(3, "wt"),
+        read(4, "bias"),
+        write(5, "y4"),
+    ],
+);
+static CONV_ANY: Kernel = Kernel::new::<ConvParams>(
+    "conv.wgsl",
+    CONV_SOURCE,
+    "conv_any",
+    &[
+        read(1, "x"),
+        read(2, "x4"),
+        read(3, "wt"),
+        read(4, "bias"),
+        write(5, "y"),
+    ],
+);
+static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
+    "conv_weight.wgsl",
+    wgsl!("conv_weight.wgsl"),
+    "conv_weight",
+    &[
+        read(1, "dy"),
+        read(2, "dy4"),
+        read(3, "x"),
+        read(4, "x4"),
+        write(5, "dw"),
+    ],
+);
+static PACK: Kernel = Kernel::new::<PackParams>(
+    "pack.wgsl",
+    PACK_SOURCE,
+    "pack",
+    &[read(1, "src"), write(2, "dst")],
+);
+static PACK_QUADS: Kernel = Kernel::new::<PackParams>(
+    "pack.wgsl",
+    PACK_SOURCE,
+    "pack_quads",
+    &[read(1, "src"), write(2, "dst4")],
+);
+static SUM_PARTS: Kernel = Kernel::new::<SumPartsParams>(
+    "sum_parts.wgsl",
+    wgsl!("sum_parts.wgsl"),
+    "sum_parts",
+    &[read(1, "part"), read(2, "bias"), write(3, "y")],
+);
+
+pub(super) static KERNELS: &[&Kernel] = &[
+    &CONV,
+    &CONV_ANY,
+    &CONV_WEIGHT,
+    &PACK,
+    &PACK_QUADS,
+    &SUM_PARTS,
+];
+
+/// What suits the device.
+#[derive(Clone, Copy, Debug)]
+struct Device {
+    /// Lanes of a workgroup: the vector width of software Vulkan, two subgroups of a GPU.
+    wg: u32,
+    /// Workgroups that keep it busy.
+    wanted: u32,
+    /// The same for weight gradients.
+    weight_wg: u32,
+    weight_wanted: u32,
+}
+
+impl Device {
+    fn of(l: &Lowering<'_>) -> Self {
+        if l.on_cpu() {
+            Self {
+                wg: 8,
+                wanted: 4,
+                weight_wg: 8,
+                weight_wanted: 16,
+            }
+        } else {
+            Self {
+                wg: 64,
+                wanted: 256,
+                weight_wg: 32,
+                weight_wanted: 512,
+            }
+        }
+    }
+}
+
+/// A stack of `count` products whose operands lie so many elements apart.
+#[derive(Clone, Copy, Debug)]
+struct Stack {
+    count: u32,
+    x: u32,
+    w: u32,
+    y: u32,
+}
+
+const ONE: Stack = Stack {
+    count: 1,
+    x: 0,
+    w: 0,
+    y: 0,
+};
+
+/// What follows a sum.
+#[derive(Clone, Copy)]
+struct Finish {
+    bias: Option<Slot>,
+    slope: f32,
+}
+
+/// Runs the kernel on `x` and packed weights `wt`, all `z` products of a stack.
+fn run(
+    l: &mut Lowering<'_>,
+    (c, t, z): (&Problem, Tile, Stack),
+    (x, wt): (Slot, Slot),
+    finish: Finish,
+    y: Slot,
+) -> Result<()> {
+    let tiles = c.outputs.div_ceil(4 * t.quads);
+    let step = if t.along_w { 1 } else { t.unroll };
+    let blocks = c.blocks(t);
+    let groups = blocks * u64::from(tiles * c.phases() * t.parts) * u64::from(z.count);
+    let voxels: u32 = c.output.iter().product();
+    let y_part = voxels * c.outputs * c.batch * z.count;
+    let vector = c.batch % 4 == 0 && z.x % 4 == 0 && z.y % 4 == 0;
+    let last = t.parts == 1;
+    let bias = finish.bias.filter(|_| last);
+    let mut words = vec![c.batch, c.inputs, c.outputs];
+    words.extend(c.words());
+    words.extend([u32::from(c.transposed), tiles, c.phases(), t.parts]);
+    words.push(c.inputs.div_ceil(t.parts).next_multiple_of(step));
+    words.extend([groups as u32, blocks as u32, z.x, z.w / 4, z.y, y_part]);
+    words.extend([c.taps(), c.padded(t), u32::from(bias.is_some())]);
+    words.push(if last { finish.slope } else { 1.0 }.to_bits());
+    let params: ConvParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
+    let flag = |b: bool| f64::from(u8::from(b));
+    let overrides = [
+        ("WG", f64::from(t.wg)),
+        ("QUADS", f64::from(t.quads)),
+        ("GROUPS", f64::from(t.groups)),
+        ("LIVE", f64::from(c.outputs.min(4))),
+        ("UNROLL", f64::from(t.unroll)),
+        ("TAPS", flag(t.along_w)),
+        ("SHARE", flag(t.share)),
+        ("VECTOR", flag(vector)),
+    ];
+    let target = if last {
+        y
+    } else {
+        l.scratch(y_part as usize * t.parts as usize)
+    };
+    let kernel = if vector { &CONV } else { &CONV_ANY };
+    l.dispatch(
+        kernel,
+        &params,
+        &overrides,
+        &[x, x, wt, bias.unwrap_or(x), target],
+        fold(groups),
+    )?;
+    if !last {
+        let (parts, channels, columns) = (t.parts, c.outputs, voxels * c.batch);
+        sum_parts(
+            l,
+            Partial {
+                parts,
+                channels,
+                columns,
+                size: y_part,
+            },
+            target,
+            finish,
+            y,
+        )?;
+    }
+    Ok(())
+}
+
+/// Partial sums `[parts, stack, channels, columns]`, each part of `size` elements.
+struct Partial {
+    parts: u32,
+    channels: u32,
+    columns: u32,
+    size: u32,
+}
+
+/// Joins partial sums and finishes them.
+fn sum_parts(
+    l: &mut Lowering<'_>,
+    sums: Partial,
+    from: Slot,
+    finish: Finish,
+    y: Slot,
+) -> Result<()> {
+    let Partial {
+        parts,
+        channels,
+        columns,
+        size,
+    } = sums;
+    let has_bias = u32::from(finish.bias.is_some());
+    let slope = finish.slope;
+    let params = SumPartsParams {
+        parts,
+        channels,
+        columns,
+        size,
+        has_bias,
+        slope,
+    };
+    let slots = [from, finish.bias.unwrap_or(from), y];
+    let groups = fold(u64::from(size).div_ceil(64));
+    l.dispatch(&SUM_PARTS, &params, &[("WG", 64.0)], &slots, groups)
+}
+
+/// Lowers one of the three maps.
+pub(super) fn lower(
+    op: &Conv,
+    l: &mut Lowering<'_>,
+    x: &[Slot],
+    y: Slot,
+    e: &Extents,
+) -> Result<()> {
+    if op.makes == Makes::Weight {
+        return weight::weight(l, x[0], x[1], y, e);
+    }
+    let c = Problem::new(e, op.makes == Makes::Large);
+    let t = c.tile(Device::of(l), !l.per_shower());
+    let wt = packed(l, x[1], Packing::weights(&c, t, 1))?;
+    let finish = Finish {
+        bias: x.get(2).copied(),
+        slope: op.slope,
+    };
+    run(l, (&c, t, ONE), (x[0], wt), finish, y)
+}
+
+/// `y[z,i,j] = sum over k of a[z,i,k] b[z,k,j]`
+pub(super) fn matmul(
+    l: &mut Lowering<'_>,
+    [z, n, k, m]: [usize; 4],
+    a: Slot,
+    b: Slot,
+    y: Slot,
+) -> Result<()> {
+    let c = dense(n as u32, k as u32, m as u32, false);
+    let t = c.tile(Device::of(l), !l.per_shower());
+    let packing = Packing::weights(&c, t, z as u32);
+    let wt = packed(l, a, packing)?;
+    let stack = Stack {
+        count: z as u32,
+        x: (k * m) as u32,
+        w: packing.words(),
+        y: (n * m) as u32,
+    };
+    run(
+        l,
+        (&c, t, stack),
+        (b, wt),
+        Finish {
+            bias: None,
+            slope: 1.0,
+        },
+        y,
+    )
+}

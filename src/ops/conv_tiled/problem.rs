@@ -1,0 +1,185 @@
+//! A convolution as the tiled kernels see it, and the tile that suits it.
+
+use super::Device;
+use crate::ops::conv::Extents;
+
+/// What a lane computes: `4 quads` output channels of `4 groups` columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Tile {
+    pub(super) wg: u32,
+    pub(super) quads: u32,
+    pub(super) groups: u32,
+    /// The sum over inputs is split into so many parts.
+    pub(super) parts: u32,
+    /// Terms of the sum taken at once: inputs, or with `along_w` taps along w.
+    pub(super) unroll: u32,
+    pub(super) along_w: bool,
+    /// With `along_w`, where neighbouring outputs read neighbouring inputs: a loaded element serves several taps.
+    pub(super) share: bool,
+}
+
+/// A convolution from `inputs` to `outputs` channels, or a transposed one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Problem {
+    pub(super) transposed: bool,
+    pub(super) batch: u32,
+    pub(super) inputs: u32,
+    pub(super) outputs: u32,
+    pub(super) input: [u32; 3],
+    pub(super) output: [u32; 3],
+    pub(super) kernel: [u32; 3],
+    pub(super) stride: [u32; 3],
+    pub(super) pad: [u32; 3],
+}
+
+/// `y[o,m] = sum over i of w[o,i] x[i,m]` as a problem.
+pub(super) fn dense(outputs: u32, inputs: u32, columns: u32, transposed: bool) -> Problem {
+    let one = [1; 3];
+    Problem {
+        transposed,
+        batch: columns,
+        inputs,
+        outputs,
+        input: one,
+        output: one,
+        kernel: one,
+        stride: one,
+        pad: [0; 3],
+    }
+}
+
+impl Problem {
+    pub(super) fn new(e: &Extents, transposed: bool) -> Self {
+        let [large, small, kernel, stride, pad] =
+            [e.large, e.small, e.kernel, e.spec.stride, e.spec.padding]
+                .map(|a| a.map(|v| v as u32));
+        let (s, l) = (e.small_channels as u32, e.large_channels as u32);
+        let (inputs, outputs) = if transposed { (s, l) } else { (l, s) };
+        let (input, output) = if transposed {
+            (small, large)
+        } else {
+            (large, small)
+        };
+        let whole = Self {
+            transposed,
+            batch: e.batch as u32,
+            inputs,
+            outputs,
+            input,
+            output,
+            kernel,
+            stride,
+            pad,
+        };
+        // A kernel of 1 is a dense layer over all voxels and showers: one long row suits every kernel.
+        if kernel == [1; 3] && stride == [1; 3] && pad == [0; 3] {
+            return dense(
+                outputs,
+                inputs,
+                whole.batch * input.iter().product::<u32>(),
+                transposed,
+            );
+        }
+        whole
+    }
+
+    /// Extents as both kernels' parameter blocks begin: sides, kernel, stride, padding, each (D, H, W).
+    pub(super) fn words(&self) -> Vec<u32> {
+        [self.input, self.output, self.kernel, self.stride, self.pad].concat()
+    }
+
+    pub(super) fn taps(&self) -> u32 {
+        self.kernel.iter().product()
+    }
+
+    pub(super) fn phases(&self) -> u32 {
+        if self.transposed {
+            self.stride.iter().product()
+        } else {
+            1
+        }
+    }
+
+    /// Columns of the largest phase, in pieces that a lane takes along w.
+    pub(super) fn columns(&self, t: Tile) -> u64 {
+        let step = if self.transposed { self.stride } else { [1; 3] };
+        let across = if t.share { t.groups } else { 1 };
+        let extent = |a: usize| u64::from(self.output[a].div_ceil(step[a]));
+        extent(0) * extent(1) * extent(2).div_ceil(u64::from(across)) * u64::from(self.batch)
+    }
+
+    /// Inputs as packed: filled up to what is taken at once.
+    pub(super) fn padded(&self, t: Tile) -> u32 {
+        if t.along_w {
+            self.inputs
+        } else {
+            self.inputs.next_multiple_of(t.unroll)
+        }
+    }
+
+    /// The tile to use without measuring. `split` allows a sum in parts, whose rounding depends on the batch.
+    pub(super) fn tile(&self, device: Device, split: bool) -> Tile {
+        let quads = match self.outputs {
+            0..=4 => 1,
+            5..=8 => 2,
+            _ => 4,
+        };
+        let step = if self.transposed { self.stride[2] } else { 1 };
+        let taps = self.kernel[2].div_ceil(step); // along w, in one phase
+        let width = self.output[2].div_ceil(step);
+        let adjacent = self.transposed || self.stride[2] == 1;
+        let plain = Tile {
+            wg: device.wg,
+            quads,
+            groups: 2,
+            parts: 1,
+            unroll: 4,
+            along_w: false,
+            share: false,
+        };
+        let few = match taps {
+            2..=5 => taps,
+            t if t % 3 == 0 => 3,
+            _ => 4,
+        };
+        let mut t = if adjacent && taps >= 3 && width >= 3 {
+            let groups = if width.next_multiple_of(3) < width.next_multiple_of(4) {
+                3
+            } else {
+                4
+            };
+            Tile {
+                groups,
+                unroll: few,
+                along_w: true,
+                share: true,
+                ..plain
+            }
+        } else if self.inputs < 4 && taps > 1 {
+            Tile {
+                unroll: few,
+                along_w: true,
+                ..plain
+            }
+        } else {
+            Tile {
+                unroll: self.inputs.min(4),
+                ..plain
+            }
+        };
+        if !t.share && self.columns(t) <= u64::from(4 * t.wg) {
+            t.groups = 1;
+        }
+        let groups = self.blocks(t) * u64::from(self.phases() * self.outputs.div_ceil(4 * quads));
+        if split && groups < u64::from(device.wanted) {
+            let most = u64::from(self.inputs / 64).clamp(1, 64);
+            t.parts = u64::from(device.wanted).div_ceil(groups).min(most) as u32;
+        }
+        t
+    }
+
+    pub(super) fn blocks(&self, t: Tile) -> u64 {
+        self.columns(t)
+            .div_ceil(u64::from(4 * t.wg * if t.share { 1 } else { t.groups }))
+    }
+}
