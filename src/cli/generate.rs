@@ -66,7 +66,7 @@ pub struct Args {
 enum Source {
     Listed(Vec<f32>),
     Range(f32, f32),
-    File(ShowerFile),
+    File(Box<ShowerFile>),
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
@@ -102,7 +102,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let extra_names: Vec<String> = extra.iter().map(|&i| names[i].clone()).collect();
     let mut info = ShowerInfo::new(generator.shape());
     info.unit.clone_from(&about.unit);
-    info.threshold = Some(threshold.into());
+    info.threshold = Some(threshold);
     info.detector = Some(about.detector.clone()).filter(|d| !d.is_empty());
     info.cell_size_mm = Some(about.cell_size_mm.clone()).filter(|c| !c.is_empty());
     info.condition_names.clone_from(&extra_names);
@@ -185,7 +185,7 @@ fn source(args: &Args, generator: &Generator, end: u64) -> Result<Source> {
             );
             return Err(Error::format(path, what));
         }
-        return Ok(Source::File(file));
+        return Ok(Source::File(Box::new(file)));
     }
     if !args.energy.is_empty() {
         let (low, high) = args

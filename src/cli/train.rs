@@ -69,8 +69,9 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let system = system(args)?;
     if args.log_every == 0
-        || !(args.checkpoint_every > 0.0)
-        || args.epochs.is_some_and(|e| !(e > 0.0))
+        || args.checkpoint_every.is_nan()
+        || args.checkpoint_every <= 0.0
+        || args.epochs.is_some_and(|e| e.is_nan() || e <= 0.0)
     {
         return Err(Error::Config(
             "--log-every, --checkpoint-every and --epochs must be above 0".into(),

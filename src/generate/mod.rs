@@ -299,7 +299,9 @@ impl Generator {
 
     fn check(&self, labels: &LabelRows) -> Result<()> {
         let names = self.label_names();
-        if labels.columns != names.len() || labels.values.len() % labels.columns.max(1) != 0 {
+        if labels.columns != names.len()
+            || !labels.values.len().is_multiple_of(labels.columns.max(1))
+        {
             return Err(Error::Config(format!(
                 "each event needs the labels {}",
                 names.join(", ")

@@ -11,7 +11,7 @@ use super::Preset;
 use super::preprocess::Preprocess;
 use super::system::{Build, Progress, Step, System, Turn};
 use crate::losses::{self, PenaltyNorm};
-use crate::nn::{Init, Mode, Net, Network, Norm};
+use crate::nn::{Init, Mode, Net, Network, Norm, Window};
 use crate::ops::Optimizer;
 use crate::tape::Var;
 use crate::{Error, Result};
@@ -126,6 +126,16 @@ pub struct Constrainer {
     pub rate: f32,
     /// Weight of each constraint in the generator's loss.
     pub weight: f32,
+}
+
+impl Conv {
+    fn window(&self) -> Window {
+        Window {
+            kernel: self.kernel,
+            stride: [self.stride; 2],
+            padding: self.padding,
+        }
+    }
 }
 
 fn conv(channels: usize, kernel: [usize; 2], stride: usize, padding: [usize; 2]) -> Conv {
@@ -312,15 +322,7 @@ impl HgcalWgan {
         let mut h = Var::concat(&towers, 0);
         for (i, c) in g.trunk.iter().enumerate() {
             let name = format!("trunk{i}");
-            h = net.conv2d(
-                &name,
-                h,
-                c.channels,
-                c.kernel,
-                [c.stride; 2],
-                c.padding,
-                true,
-            );
+            h = net.conv2d(&name, h, c.channels, c.window(), true);
             h = net
                 .batch_norm(&format!("{name}_norm"), h, 0.1)
                 .leaky_relu(SLOPE);
@@ -330,7 +332,7 @@ impl HgcalWgan {
             let h = net.locally_connected2d("cells", h, z, [3, 3]);
             net.untied_bias("cells_bias", h)
         } else {
-            net.conv2d("cells", h, z, [3, 3], [1, 1], [1, 1], true)
+            net.conv2d("cells", h, z, conv(z, [3, 3], 1, [1, 1]).window(), true)
         };
         if self.config.mask {
             let (mask, _) = net.statistic("mask.mask", &[z, x, y], 1.0);
@@ -349,12 +351,13 @@ impl HgcalWgan {
             .linear(&format!("{name}_dense1"), h, g.channels[0] * rows * columns)
             .leaky_relu(SLOPE);
         h = h.reshape(&[g.channels[0], rows, columns, seed.extent(1)]);
+        let doubling = conv(0, [3, 3], 2, [1, 1]).window();
         for (i, &channels) in g.channels.iter().enumerate().skip(1) {
             let name = format!("{name}_up{i}");
             // As published, the last doubling before a convolution has no bias.
             let bias = !(g.untied && i + 1 == g.channels.len());
             let tied = bias && !g.untied;
-            h = net.conv_transpose2d(&name, h, channels, [3, 3], [2, 2], [1, 1], [1, 1], tied);
+            h = net.conv_transpose2d(&name, h, channels, (doubling, [1, 1]), tied);
             if bias && g.untied {
                 h = net.untied_bias(&format!("{name}_bias"), h);
             }
@@ -364,7 +367,7 @@ impl HgcalWgan {
         }
         if let Some(kernel) = g.tower_kernel {
             let name = format!("{name}_layer");
-            h = net.conv2d(&name, h, 1, kernel, [1, 1], [0, 0], !g.untied);
+            h = net.conv2d(&name, h, 1, conv(1, kernel, 1, [0, 0]).window(), !g.untied);
             if g.untied {
                 h = net.untied_bias(&format!("{name}_bias"), h);
             }
@@ -387,15 +390,7 @@ impl HgcalWgan {
             .reshape(&[1, x, y, n]);
         let mut h = Var::concat(&[showers, plane], 0);
         for (i, k) in c.convs.iter().enumerate() {
-            h = net.conv2d(
-                &format!("conv{i}"),
-                h,
-                k.channels,
-                k.kernel,
-                [k.stride; 2],
-                k.padding,
-                true,
-            );
+            h = net.conv2d(&format!("conv{i}"), h, k.channels, k.window(), true);
             if i > 0 {
                 h = net.norm(&format!("conv{i}_norm"), h, Norm::Layer);
             }
@@ -705,7 +700,7 @@ impl System for HgcalWgan {
         self.config.preprocess.backward(seen, build.energy())
     }
 
-    fn from_data(&self, mean_cells: &[f32]) -> Vec<(&'static str, String, Vec<f32>)> {
+    fn data_tensors(&self, mean_cells: &[f32]) -> Vec<(&'static str, String, Vec<f32>)> {
         if !self.config.mask {
             return Vec::new();
         }

@@ -85,7 +85,7 @@ pub trait System: Send + Sync {
 
     /// Tensors that are taken from the training data rather than trained: (network, tensor, values), from the mean cell
     /// energies `[Z,X,Y]` over some showers.
-    fn from_data(&self, _mean_cells: &[f32]) -> Vec<(&'static str, String, Vec<f32>)> {
+    fn data_tensors(&self, _mean_cells: &[f32]) -> Vec<(&'static str, String, Vec<f32>)> {
         Vec::new()
     }
 }

@@ -18,6 +18,33 @@ pub enum Norm {
     Voxel,
 }
 
+/// Kernel, stride and zero padding of a two-dimensional convolution, each (rows, columns).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Extents of the kernel.
+    pub kernel: [usize; 2],
+    /// Distance of neighbouring outputs in the input.
+    pub stride: [usize; 2],
+    /// Zeros before and after the input.
+    pub padding: [usize; 2],
+}
+
+impl Window {
+    fn spec(&self) -> ConvSpec {
+        ConvSpec::of2d(self.stride, self.padding)
+    }
+}
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "k{:?} s{:?} p{:?}",
+            self.kernel, self.stride, self.padding
+        )
+    }
+}
+
 impl<'t> Net<'t> {
     /// `y = w x + b` over the first axis. Tensors `weight` `[O,I]` and `bias` `[O]`.
     #[track_caller]
@@ -74,65 +101,44 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` `[O,C,kh,kw]` and, with `bias`, `bias` `[O]`.
+    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` [O,C,kh,kw] and, with `bias`, `bias` [O].
     #[track_caller]
     pub fn conv2d(
         &self,
         name: &str,
         x: Var<'t>,
         outputs: usize,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
+        window: Window,
         bias: bool,
     ) -> Var<'t> {
-        let c = x.extent(0);
-        let init = Init::fan_in(c * kernel[0] * kernel[1]);
-        let w = self.parameter(
-            &format!("{name}.weight"),
-            &[outputs, c, kernel[0], kernel[1]],
-            init,
-        );
+        let (c, [kh, kw]) = (x.extent(0), window.kernel);
+        let init = Init::fan_in(c * kh * kw);
+        let w = self.parameter(&format!("{name}.weight"), &[outputs, c, kh, kw], init);
         let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
-        let w = w.reshape(&[outputs, c, 1, kernel[0], kernel[1]]);
-        let y = planes(volume(x).conv(w, b, &ConvSpec::of2d(stride, padding)));
-        self.note(
-            name,
-            format!("Conv2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?}"),
-            y,
-        );
+        let y = planes(volume(x).conv(w.reshape(&[outputs, c, 1, kh, kw]), b, &window.spec()));
+        self.note(name, format!("Conv2d {c} -> {outputs} {window}"), y);
         y
     }
 
-    /// Two-dimensional transposed convolution. Tensors `weight` `[C,O,kh,kw]` and, with `bias`, `bias` `[O]`.
+    /// Two-dimensional transposed convolution. Tensors `weight` [C,O,kh,kw] and, with `bias`, `bias` [O].
     #[track_caller]
-    #[allow(clippy::too_many_arguments)]
     pub fn conv_transpose2d(
         &self,
         name: &str,
         x: Var<'t>,
         outputs: usize,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        padding: [usize; 2],
-        output_padding: [usize; 2],
+        (window, output_padding): (Window, [usize; 2]),
         bias: bool,
     ) -> Var<'t> {
-        let c = x.extent(0);
+        let (c, [kh, kw]) = (x.extent(0), window.kernel);
         // PyTorch counts the fan of a transposed convolution over its outputs.
-        let init = Init::fan_in(outputs * kernel[0] * kernel[1]);
-        let w = self.parameter(
-            &format!("{name}.weight"),
-            &[c, outputs, kernel[0], kernel[1]],
-            init,
-        );
+        let init = Init::fan_in(outputs * kh * kw);
+        let w = self.parameter(&format!("{name}.weight"), &[c, outputs, kh, kw], init);
         let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
-        let w = w.reshape(&[c, outputs, 1, kernel[0], kernel[1]]);
         let more = [0, output_padding[0], output_padding[1]];
-        let y = planes(volume(x).conv_transpose(w, b, &ConvSpec::of2d(stride, padding), more));
-        let text = format!(
-            "ConvTranspose2d {c} -> {outputs} k{kernel:?} s{stride:?} p{padding:?} +{output_padding:?}"
-        );
+        let w = w.reshape(&[c, outputs, 1, kh, kw]);
+        let y = planes(volume(x).conv_transpose(w, b, &window.spec(), more));
+        let text = format!("ConvTranspose2d {c} -> {outputs} {window} +{output_padding:?}");
         self.note(name, text, y);
         y
     }

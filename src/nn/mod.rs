@@ -7,6 +7,6 @@ mod layers;
 mod network;
 mod parameters;
 
-pub use layers::Norm;
+pub use layers::{Norm, Window};
 pub use network::{Init, Layer, Mode, Net, Network, TensorSpec};
 pub use parameters::{Moments, Parameters};

@@ -176,7 +176,7 @@ pub fn train(
             (position.iteration, position.log, more)
         }
         None => {
-            for (network, tensor, values) in session.system().from_data(&mean_cells) {
+            for (network, tensor, values) in session.system().data_tensors(&mean_cells) {
                 session
                     .networks()
                     .get(network)?

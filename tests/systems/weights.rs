@@ -117,8 +117,7 @@ fn what_does_not_fit_is_named() {
 fn other_files_are_refused() {
     let read = |bytes: &[u8]| {
         Weights::from_bytes(bytes, Path::new("x"))
-            .err()
-            .expect("a refusal")
+            .expect_err("a refusal")
             .to_string()
     };
     assert!(read(b"").contains("safetensors"));

@@ -45,7 +45,7 @@ const STREAM: usize = 4;
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let preset: Preset = args.preset.parse()?;
-    if !(args.seconds > 0.0) || args.batch.contains(&0) {
+    if args.seconds.is_nan() || args.seconds <= 0.0 || args.batch.contains(&0) {
         return Err(Error::Config(
             "--seconds and --batch must be above 0".into(),
         ));

@@ -83,7 +83,7 @@ struct Row {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    if !(args.seconds > 0.0) || args.batch.contains(&0) {
+    if args.seconds.is_nan() || args.seconds <= 0.0 || args.batch.contains(&0) {
         return Err(Error::Config(
             "--seconds and --batch must be above 0".into(),
         ));

@@ -38,7 +38,7 @@ const LEAST: usize = 3;
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let preset: Preset = args.preset.parse()?;
-    if !(args.seconds > 0.0) || args.batch.contains(&0) {
+    if args.seconds.is_nan() || args.seconds <= 0.0 || args.batch.contains(&0) {
         return Err(Error::Config(
             "--seconds and --batch must be above 0".into(),
         ));

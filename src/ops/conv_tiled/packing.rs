@@ -71,7 +71,7 @@ impl Packing {
 
     fn dispatch(&self, l: &mut Lowering<'_>, src: Slot, dst: Slot) -> Result<()> {
         let total = u64::from(self.words()) * u64::from(self.stack);
-        let (kernel, lanes) = if self.tile % 4 == 0 {
+        let (kernel, lanes) = if self.tile.is_multiple_of(4) {
             let quads = self.count.div_ceil(self.tile) * (self.tile / 4);
             let columns =
                 u64::from(self.rows) * u64::from(self.padded.div_ceil(4)) * u64::from(self.stack);

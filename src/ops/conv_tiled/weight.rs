@@ -80,8 +80,8 @@ pub(super) fn weight(
     let overrides = [
         ("WG", f64::from(wg)),
         ("QUADS", f64::from(quads)),
-        ("VECTOR", flag(c.batch % 4 == 0)),
-        ("ONE_TAP", flag(c.inputs % 8 == 0)),
+        ("VECTOR", flag(c.batch.is_multiple_of(4))),
+        ("ONE_TAP", flag(c.inputs.is_multiple_of(8))),
     ];
     let weights = c.outputs * c.inputs * c.taps();
     let target = if parts > 1 {
