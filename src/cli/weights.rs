@@ -8,15 +8,26 @@ use calogen::{Error, Result};
 use super::Global;
 use super::output::{print, print_json};
 
-/// List the weights that ship with the program
+/// List the weights that ship with the program, or note the quality of a weights file in it
 #[derive(clap::Args)]
 pub struct Args {
-    /// Print one JSON object
+    /// Weights file to note --quality in [default: none, the shipped weights are listed]
+    #[arg(long, value_name = "FILE", requires = "quality")]
+    describe: Option<PathBuf>,
+    /// What to note: how good the showers are, and how that was measured [default: none]
+    #[arg(long, value_name = "TEXT", requires = "describe")]
+    quality: Option<String>,
+    /// Print one JSON object [default: a table]
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args, _: &Global) -> Result<()> {
+    if let (Some(path), Some(quality)) = (&args.describe, &args.quality) {
+        let mut weights = Weights::read(path)?;
+        weights.metadata.quality.clone_from(quality);
+        return weights.write(path);
+    }
     let mut list = Vec::new();
     let mut text = Vec::new();
     for path in shipped() {

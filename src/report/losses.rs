@@ -65,14 +65,24 @@ impl LossTable {
             .map(|(_, name)| name.to_string());
         Ok(Self {
             steps,
-            losses: names.zip(columns).collect(),
+            // Time under another name is no loss.
+            losses: names
+                .zip(columns)
+                .filter(|(name, _)| name != "epoch")
+                .collect(),
         })
     }
 
     /// Every loss as a curve. Long ones are smoothed, with the range of the raw values behind them; the axis is
     /// linear, logarithmic or both-sided logarithmic by what the values span.
     pub fn plot(&self, title: &str) -> Plot {
-        let mut figure = Figure::new(title, Axis::linear("Step"), self.axis());
+        // Many names need a place beside the curves.
+        let last = self.steps.iter().copied().fold(0.0, f64::max);
+        let across = match self.losses.len() {
+            0..=4 => Axis::linear("Step"),
+            _ => Axis::linear("Step").with_range(0.0, 1.6 * last.max(1.0)),
+        };
+        let mut figure = Figure::new(title, across, self.axis());
         let mut curves = Vec::new();
         for (i, (name, values)) in self.losses.iter().enumerate() {
             let role = Role::Generated(i);

@@ -1,7 +1,8 @@
-//! The program itself: what it writes where, how it fails, and what its help says. No GPU is used.
+//! The program itself: what it writes where, how it fails, and what its help says.
 #![cfg(feature = "cli")]
 
 mod evaluate;
+mod production;
 mod sample;
 mod usage;
 
