@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use calogen::gpu::{Access, Binding, Kernel, Scalar, Tier, read};
+use calogen::gpu::{Access, Binding, Kernel, Scalar, read};
 use calogen::ops::kernels;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
@@ -55,11 +55,7 @@ fn parse(k: &Kernel, source: &str) -> Result<Module, String> {
 }
 
 fn validate(k: &Kernel, module: &Module, source: &str) -> Result<ModuleInfo, String> {
-    let capabilities = match k.tier {
-        Tier::Portable => Capabilities::empty(),
-        Tier::Subgroup => Capabilities::SUBGROUP,
-    };
-    Validator::new(ValidationFlags::all(), capabilities)
+    Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(module)
         .map_err(|e| format!("{}: {}", k.file, e.emit_to_string_with_path(source, k.file)))
 }
@@ -202,13 +198,8 @@ fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> 
     if bytes > WORKGROUP_BYTES || lanes > LANES {
         return failed("a workgroup", &format!("{bytes} bytes, {lanes} lanes"));
     }
-    let version = if k.tier == Tier::Portable {
-        (1, 0)
-    } else {
-        (1, 3)
-    };
     let options = spv::Options {
-        lang_version: version,
+        lang_version: (1, 0),
         ..Default::default()
     };
     if let Err(e) = spv::write_vec(&module, &info, &options, None) {
@@ -340,7 +331,6 @@ fn mutated(entry: &str, from: &str, to: &str, bindings: Option<&'static [Binding
         params: k.params,
         fields: k.fields,
         bindings: bindings.unwrap_or(k.bindings),
-        tier: k.tier,
     }
 }
 

@@ -94,15 +94,6 @@ pub const fn write(slot: u32, name: &'static str) -> Binding {
     }
 }
 
-/// What a kernel asks of the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tier {
-    /// f32, no optional feature: runs everywhere, and is the definition of the op.
-    Portable,
-    /// Needs subgroup operations, of any subgroup size.
-    Subgroup,
-}
-
 /// A compute kernel: one entry point of one file.
 #[derive(Debug)]
 pub struct Kernel {
@@ -118,12 +109,10 @@ pub struct Kernel {
     pub fields: &'static [Field],
     /// Storage bindings in slot order.
     pub bindings: &'static [Binding],
-    /// What it needs.
-    pub tier: Tier,
 }
 
 impl Kernel {
-    /// A portable kernel with parameter block `P`.
+    /// A kernel with parameter block `P`. It asks for no optional feature: it runs everywhere.
     pub const fn new<P: Params>(
         file: &'static str,
         source: &'static str,
@@ -137,7 +126,6 @@ impl Kernel {
             params: P::NAME,
             fields: P::FIELDS,
             bindings,
-            tier: Tier::Portable,
         }
     }
 
@@ -147,12 +135,6 @@ impl Kernel {
             (Some(expression), Some((plain, _))) => format!("{plain}{expression}"),
             _ => self.source.to_owned(),
         }
-    }
-
-    /// The same kernel declared to need `tier`.
-    pub const fn on(mut self, tier: Tier) -> Self {
-        self.tier = tier;
-        self
     }
 }
 

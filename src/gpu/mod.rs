@@ -11,7 +11,7 @@ mod profile;
 
 pub use buffer::{Buffer, Readback};
 pub use device::{Capabilities, Gpu, adapters, preferred};
-pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, Tier, fold, read, write};
+pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, fold, read, write};
 pub(crate) use kernel::{params, wgsl};
 pub(crate) use pipeline::Bound;
 pub use pipeline::Pipeline;
