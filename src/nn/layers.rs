@@ -101,7 +101,7 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` [O,C,kh,kw] and, with `bias`, `bias` [O].
+    /// Two-dimensional convolution of `[C,H,W,N]`. Tensors `weight` `[O,C,kh,kw]` and, with `bias`, `bias` `[O]`.
     #[track_caller]
     pub fn conv2d(
         &self,
@@ -120,7 +120,7 @@ impl<'t> Net<'t> {
         y
     }
 
-    /// Two-dimensional transposed convolution. Tensors `weight` [C,O,kh,kw] and, with `bias`, `bias` [O].
+    /// Two-dimensional transposed convolution. Tensors `weight` `[C,O,kh,kw]` and, with `bias`, `bias` `[O]`.
     #[track_caller]
     pub fn conv_transpose2d(
         &self,
