@@ -218,11 +218,8 @@ impl Gpu {
         let (Some(data), Some(folder)) = (cache.get_data(), path.parent()) else {
             return;
         };
-        let aside = path.with_extension(format!("tmp-{}", std::process::id()));
         let _ = std::fs::create_dir_all(folder);
-        if std::fs::write(&aside, data).is_err() || std::fs::rename(&aside, path).is_err() {
-            let _ = std::fs::remove_file(&aside);
-        }
+        let _ = crate::files::write_atomically(path, &data);
     }
 }
 

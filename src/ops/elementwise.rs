@@ -60,8 +60,6 @@ pub enum Function {
     Equal,
     /// b where a is not 0, else c
     Select,
-    /// a b + c
-    MulAdd,
 }
 
 impl Function {
@@ -71,7 +69,7 @@ impl Function {
         match self {
             Constant(_) => 0,
             Add | Sub | Mul | Div | Max | Min | Greater | Equal => 2,
-            Select | MulAdd => 3,
+            Select => 3,
             _ => 1,
         }
     }
@@ -143,7 +141,6 @@ impl Function {
             Greater => format!("truth({a} > {b})"),
             Equal => format!("truth({a} == {b})"),
             Select => format!("select({c}, {b}, {a} != 0.0)"),
-            MulAdd => format!("{a} * {b} + {c}"),
         }
     }
 
@@ -181,7 +178,6 @@ impl Function {
             Greater => "greater",
             Equal => "equal",
             Select => "select",
-            MulAdd => "mul_add",
         }
     }
 
@@ -192,7 +188,7 @@ impl Function {
         Some(match (self, i) {
             (Constant(_) | Sign | Step | LeakySlope(_) | Inside(..) | Greater | Equal, _)
             | (Select, 0) => return None,
-            (Identity | Add, _) | (Sub, 0) | (MulAdd, 2) => dy,
+            (Identity | Add, _) | (Sub, 0) => dy,
             (Affine(k, _), _) => dy * k,
             (Abs, _) => dy * a().sign(),
             (Exp, _) => dy * y,
@@ -212,8 +208,8 @@ impl Function {
             (Log1p, _) => dy / (a() + 1.0),
             (Rsqrt, _) => dy * y * y * y * -0.5,
             (Sub, _) => -dy,
-            (Mul | MulAdd, 0) => dy * x[1],
-            (Mul | MulAdd, _) => dy * a(),
+            (Mul, 0) => dy * x[1],
+            (Mul, _) => dy * a(),
             (Div, 0) => dy / x[1],
             (Div, _) => -(dy * y / x[1]),
             // A tie gives the gradient to neither side twice: half to each, as PyTorch does.
