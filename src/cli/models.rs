@@ -24,10 +24,11 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     let preset: Preset = args.preset.parse()?;
     let Some(name) = &args.model else {
         if args.json {
-            return print_json(&serde_json::json!({ "models": models::NAMES }));
+            let names: Vec<_> = models::ENTRIES.iter().map(|e| e.name).collect();
+            return print_json(&serde_json::json!({ "models": names }));
         }
         let mut lines = Vec::new();
-        for name in models::NAMES {
+        for models::Entry { name, about, .. } in models::ENTRIES {
             let total = |p| -> Result<usize> {
                 Ok(models::preset(name, p)?
                     .networks()?
@@ -37,7 +38,8 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
             };
             let (paper, small) = (total(Preset::Paper)?, total(Preset::Small)?);
             lines.push(format!(
-                "{name:<20} {paper:>12} parameters as published, {small:>9} small"
+                "{name:<18} {about}\n{:18} {paper} parameters as published, {small} small",
+                ""
             ));
         }
         return print(&lines.join("\n"));

@@ -20,6 +20,7 @@ mod set;
 mod showers;
 #[cfg(all(feature = "hdf5", feature = "train"))]
 mod stream;
+mod view;
 #[cfg(feature = "hdf5")]
 mod write;
 
@@ -30,5 +31,6 @@ pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]
 pub use set::ShowerSet;
 pub use showers::{ShowerInfo, Showers};
+pub use view::View;
 #[cfg(feature = "hdf5")]
 pub use write::{Labels, ShowerWriter};

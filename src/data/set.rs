@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::{ShowerFile, ShowerInfo, Showers};
+use super::{ShowerFile, ShowerInfo, Showers, View};
 use crate::{Error, Result};
 
 /// Shower files one after the other, equal in shape, unit and labels.
@@ -12,6 +12,10 @@ pub struct ShowerSet {
     files: Vec<ShowerFile>,
     /// Index of the first shower of each file, and the number of all.
     starts: Vec<usize>,
+    /// How showers are cut on reading.
+    view: View,
+    /// What is said of them then.
+    info: ShowerInfo,
 }
 
 impl ShowerSet {
@@ -65,7 +69,23 @@ impl ShowerSet {
                 Some(*sum)
             }))
             .collect();
-        Ok(Self { files, starts })
+        let (view, info) = (View::Whole, first.info().clone());
+        Ok(Self {
+            files,
+            starts,
+            view,
+            info,
+        })
+    }
+
+    /// The same showers cut to `shape`: from `origin` on if given; else whole, or summed over layers if `shape` has one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if they do not fit.
+    pub fn viewed(mut self, shape: [usize; 3], origin: Option<[usize; 3]>) -> Result<Self> {
+        self.view = View::between(self.files[0].info().shape, shape, origin)?;
+        self.info = self.view.info(self.files[0].info());
+        Ok(self)
     }
 
     /// The files, in order.
@@ -83,9 +103,9 @@ impl ShowerSet {
         self.len() == 0
     }
 
-    /// What the first file says of itself; shape, unit and conditions are those of all.
+    /// What the first file says of itself, in this view; shape, unit and conditions are those of all.
     pub fn info(&self) -> &ShowerInfo {
-        self.files[0].info()
+        &self.info
     }
 
     /// True where the showers have an impact point.
@@ -125,14 +145,17 @@ impl ShowerSet {
         for (file, own) in self.files.iter().zip(self.starts.windows(2)) {
             let (from, to) = (range.start.max(own[0]), range.end.min(own[1]));
             if from < to {
-                let part = file.read(from - own[0]..to - own[0])?;
+                let part = self.view.apply(file.read(from - own[0]..to - own[0])?);
                 match &mut showers {
                     Some(all) => all.append(&part),
                     None => showers = Some(part),
                 }
             }
         }
-        showers.map_or_else(|| self.files[0].read(empty..empty), Ok)
+        showers.map_or_else(
+            || Ok(self.view.apply(self.files[0].read(empty..empty)?)),
+            Ok,
+        )
     }
 }
 

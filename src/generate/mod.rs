@@ -92,6 +92,12 @@ impl Generator {
         let wrong = |what: String| Error::format(path, what);
         let system = models::open(&metadata.model, metadata.config.clone())
             .map_err(|e| wrong(e.to_string()))?;
+        if !system.generates() {
+            let model = &metadata.model;
+            return Err(wrong(format!(
+                "model {model} reconstructs energies and generates no showers"
+            )));
+        }
         let names: Vec<&str> = metadata
             .conditions
             .iter()
@@ -104,7 +110,7 @@ impl Generator {
             )));
         }
         let mut tensors = weights.tensors;
-        let networks = Networks::new(gpu, system.as_ref(), &system.generators(), 0, false)?;
+        let networks = Networks::new(gpu, system.as_ref(), &system.kept(), 0, false)?;
         for (name, parameters) in networks.iter() {
             for tensor in &parameters.network().tensors {
                 let full = format!("{name}.{}", tensor.name);
@@ -140,7 +146,7 @@ impl Generator {
 
     /// A generator with random weights, for benchmarks.
     pub fn untrained(gpu: &Arc<Gpu>, system: Box<dyn System>) -> Result<Self> {
-        let networks = Networks::new(gpu, system.as_ref(), &system.generators(), 0, false)?;
+        let networks = Networks::new(gpu, system.as_ref(), &system.kept(), 0, false)?;
         let conditions = system
             .conditions()
             .into_iter()

@@ -1,24 +1,106 @@
-//! The systems: one file each, written once over [`Var`](crate::tape::Var).
+//! The systems, written once over [`Var`](crate::tape::Var).
 //!
-//! A file reads top to bottom: configuration and presets, networks, the losses of each kind of step, sampling. To add a
-//! system, copy the shortest file and add a line to [`NAMES`] and to [`open`].
+//! A system reads top to bottom: configuration and presets, networks, the losses of each kind of step, sampling. To add
+//! one, copy `regressor.rs`, the shortest, and add a line to [`ENTRIES`].
 
 mod hgcal_wgan;
 mod preprocess;
+mod regressor;
+mod schedule;
 mod system;
 mod weights;
 
 pub use hgcal_wgan::HgcalWgan;
 pub use preprocess::Preprocess;
-pub use system::{Build, Networks, Progress, Step, System, Turn};
+pub use regressor::Regressor;
+pub use system::{Build, DataSummary, DataTensor, Family, Networks, Progress, Step, System, Turn};
 #[cfg(feature = "train")]
 pub(crate) use weights::write_tensors;
 pub use weights::{Condition, Metadata, Weights};
 
 use crate::{Error, Result};
 
-/// Names of the systems.
-pub const NAMES: &[&str] = &["hgcal-wgan"];
+/// Every system by name.
+pub static ENTRIES: &[Entry] = &[
+    Entry::of::<HgcalWgan>(
+        "hgcal-wgan",
+        "WGAN-GP with energy and position constrainers, 7x12x15",
+    ),
+    Entry::of::<Regressor>(
+        "regressor",
+        "energy of a shower, 30x30x30: features of the Frechet Regression Distance",
+    ),
+    Entry::of::<Regressor>("regressor-bn", "the same with batch norm"),
+    Entry::of::<Regressor>(
+        "regressor-plus",
+        "the same with more layers, batch norm and dropout",
+    ),
+    Entry::of::<Regressor>(
+        "regressor-deep",
+        "the same with one more convolution and dense layer",
+    ),
+    Entry::of::<Regressor>(
+        "regressor-core",
+        "regressor that sees the central 15x15x15 cells",
+    ),
+    Entry::of::<Regressor>("regressor-bn-core", "regressor-bn on the core"),
+    Entry::of::<Regressor>("regressor-plus-core", "regressor-plus on the core"),
+    Entry::of::<Regressor>("regressor-deep-core", "regressor-deep on the core"),
+];
+
+/// A line of [`ENTRIES`].
+pub struct Entry {
+    /// The name on the command line and in weights files.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    preset: fn(&'static str, Preset) -> Result<serde_json::Value>,
+    open: fn(&'static str, serde_json::Value) -> Result<Box<dyn System>>,
+}
+
+impl Entry {
+    const fn of<F: Family>(name: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            about,
+            preset: |name, preset| {
+                serde_json::to_value(F::preset(name, preset)).map_err(|e| wrong(name, e))
+            },
+            open: |name, config| {
+                let config = serde_json::from_value(config).map_err(|e| wrong(name, e))?;
+                let system = F::new(name, config).map_err(|e| wrong(name, e))?;
+                if system.batch() < 2 {
+                    return Err(wrong(name, "batch must be at least 2"));
+                }
+                system.networks().map_err(|e| wrong(name, e))?;
+                Ok(Box::new(system))
+            },
+        }
+    }
+
+    fn find(name: &str) -> Result<&'static Self> {
+        ENTRIES.iter().find(|e| e.name == name).ok_or_else(|| {
+            let names: Vec<_> = ENTRIES.iter().map(|e| e.name).collect();
+            Error::Config(format!(
+                "there is no model '{name}'; there are: {}",
+                names.join(", ")
+            ))
+        })
+    }
+}
+
+fn wrong(name: &str, what: impl std::fmt::Display) -> Error {
+    Error::Config(format!("configuration of {name}: {what}"))
+}
+
+/// An error with words unless `holds`: for settings that only make sense within limits.
+pub(crate) fn require(holds: bool, what: &str) -> Result<()> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Config(what.into()))
+    }
+}
 
 /// Published or small sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,26 +130,15 @@ impl std::str::FromStr for Preset {
 /// # Errors
 /// [`Error::Config`] if there is no such system.
 pub fn preset(name: &str, preset: Preset) -> Result<Box<dyn System>> {
-    match name {
-        "hgcal-wgan" => Ok(Box::new(HgcalWgan::preset(preset))),
-        other => Err(unknown(other)),
-    }
+    let entry = Entry::find(name)?;
+    (entry.open)(entry.name, (entry.preset)(entry.name, preset)?)
 }
 
 /// The system `name` with a whole configuration, as a weights file or a run's `config.toml` records it.
 ///
 /// # Errors
-/// [`Error::Config`] if there is no such system, or if a key is unknown, missing or of the wrong kind.
+/// [`Error::Config`] if there is no such system, or if a key is unknown, missing, of the wrong kind or impossible.
 pub fn open(name: &str, config: serde_json::Value) -> Result<Box<dyn System>> {
-    match name {
-        "hgcal-wgan" => Ok(Box::new(HgcalWgan::from_json(config)?)),
-        other => Err(unknown(other)),
-    }
-}
-
-fn unknown(name: &str) -> Error {
-    Error::Config(format!(
-        "there is no model '{name}'; there are: {}",
-        NAMES.join(", ")
-    ))
+    let entry = Entry::find(name)?;
+    (entry.open)(entry.name, config)
 }

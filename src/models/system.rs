@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Preset;
 use crate::gpu::Gpu;
 use crate::nn::{Mode, Net, Network, Parameters};
 use crate::ops::Optimizer;
@@ -57,8 +61,19 @@ pub trait System: Send + Sync {
     /// All networks.
     fn networks(&self) -> Result<Vec<Network>>;
 
-    /// Names of the networks that sampling needs.
-    fn generators(&self) -> Vec<&'static str>;
+    /// Names of the networks that a weights file holds: those that sampling needs, or a regressor itself.
+    fn kept(&self) -> Vec<&'static str>;
+
+    /// False for a regressor, which makes no showers.
+    fn generates(&self) -> bool {
+        true
+    }
+
+    /// Where in a larger shower of the data this system's shower lies (z, x, y); `None` for the same place and shape, or
+    /// for the sum over layers where [`shape`](Self::shape) has one layer.
+    fn origin(&self) -> Option<[usize; 3]> {
+        None
+    }
 
     /// Kinds of training step.
     fn steps(&self) -> Vec<Step>;
@@ -72,7 +87,7 @@ pub trait System: Send + Sync {
     /// Showers in a batch, if not told otherwise.
     fn batch(&self) -> usize;
 
-    /// Rate per step of the running mean of the generators' parameters, if one is kept: sampling then uses it.
+    /// Rate per step of the running mean of the kept networks' parameters, if one is kept: sampling then uses it.
     fn average(&self) -> Option<f32> {
         None
     }
@@ -83,10 +98,57 @@ pub trait System: Send + Sync {
     /// Showers `[Z,X,Y,N]` in the unit of the training file.
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t>;
 
-    /// Tensors that are taken from the training data rather than trained: (network, tensor, values), from the mean cell
-    /// energies `[Z,X,Y]` over some showers.
-    fn data_tensors(&self, _mean_cells: &[f32]) -> Vec<(&'static str, String, Vec<f32>)> {
+    /// Tensors that are taken from the training data rather than trained.
+    fn data_tensors(&self, _data: &DataSummary) -> Vec<DataTensor> {
         Vec::new()
+    }
+}
+
+/// A kind of system with its configuration: what [`open`](super::open) and [`preset`](super::preset) need. One family may
+/// serve several names, which differ in their presets.
+pub trait Family: System + Sized + 'static {
+    /// All its settings.
+    type Config: Serialize + DeserializeOwned;
+
+    /// The settings of a preset of the system `name`.
+    fn preset(name: &'static str, preset: Preset) -> Self::Config;
+
+    /// The system `name` with these settings, whose values are checked. Shapes need no check: the networks are declared
+    /// right after, and an impossible shape is an error there.
+    fn new(name: &'static str, config: Self::Config) -> Result<Self>;
+}
+
+/// What training data say as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataSummary {
+    /// Mean energy of each cell, `[Z,X,Y]`.
+    pub mean_cells: Vec<f32>,
+    /// Mean of each condition.
+    pub condition_mean: Vec<f32>,
+    /// Standard deviation of each condition.
+    pub condition_std: Vec<f32>,
+}
+
+/// A tensor taken from the training data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataTensor {
+    /// The network it belongs to.
+    pub network: &'static str,
+    /// Its name there.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<f32>,
+}
+
+impl DataTensor {
+    /// Tensor `name` of `network`.
+    pub fn new(network: &'static str, name: &str, values: Vec<f32>) -> Self {
+        let name = name.to_owned();
+        Self {
+            network,
+            name,
+            values,
+        }
     }
 }
 
@@ -103,14 +165,14 @@ impl Networks {
         seed: u64,
         train: bool,
     ) -> Result<Self> {
-        let generators = system.generators();
+        let kept = system.kept();
         let mut all = BTreeMap::new();
         for (i, network) in system.networks()?.into_iter().enumerate() {
             if !only.is_empty() && !only.contains(&network.name.as_str()) {
                 continue;
             }
             let average =
-                train && system.average().is_some() && generators.contains(&network.name.as_str());
+                train && system.average().is_some() && kept.contains(&network.name.as_str());
             let name = network.name.clone();
             let mut parameters =
                 Parameters::new(gpu, network, seed.wrapping_add((i as u64) << 32), average)?;
@@ -200,6 +262,12 @@ impl<'t> Build<'t> {
             Ok(parameters) => make(parameters),
             Err(_) => panic!("the system asks for a network '{name}' that it did not declare"),
         }
+    }
+
+    /// Drops each element of `x` with probability `p` where `net` trains; see [`Net::dropout`].
+    #[track_caller]
+    pub fn dropout(&self, net: &Net<'t>, x: Var<'t>, p: f32, stream: u32) -> Var<'t> {
+        net.dropout(x, p, self.tape.input_u32("random", &[4]), stream)
     }
 
     /// Uniform numbers in (0, 1) of shape `[.., N]`, at stream `stream` of this step or these events.

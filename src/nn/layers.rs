@@ -8,7 +8,8 @@ use crate::tape::Var;
 const EPS: f32 = 1e-5;
 
 /// A normalisation without its statistics' axes: what [`Net::norm`] needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Norm {
     /// Over showers and voxels, per channel.
     Batch,
@@ -49,8 +50,9 @@ impl<'t> Net<'t> {
     /// `y = w x + b` over the first axis. Tensors `weight` `[O,I]` and `bias` `[O]`.
     #[track_caller]
     pub fn linear(&self, name: &str, x: Var<'t>, outputs: usize) -> Var<'t> {
-        let init = Init::fan_in(x.extent(0));
-        self.linear_starting(name, x, outputs, init, init)
+        let fan_in = x.extent(0);
+        let (weight, bias) = (self.weight_init(fan_in), Init::fan_in(fan_in));
+        self.linear_starting(name, x, outputs, weight, bias)
     }
 
     /// The same with given initial weights and biases.
@@ -82,13 +84,13 @@ impl<'t> Net<'t> {
         bias: bool,
     ) -> Var<'t> {
         let c = x.extent(0);
-        let init = Init::fan_in(c * kernel.iter().product::<usize>());
+        let fan_in = c * kernel.iter().product::<usize>();
         let w = self.parameter(
             &format!("{name}.weight"),
             &[outputs, c, kernel[0], kernel[1], kernel[2]],
-            init,
+            self.weight_init(fan_in),
         );
-        let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
+        let b = bias.then(|| self.bias(name, outputs, fan_in));
         let y = x.conv(w, b, spec);
         self.note(
             name,
@@ -112,9 +114,10 @@ impl<'t> Net<'t> {
         bias: bool,
     ) -> Var<'t> {
         let (c, [kh, kw]) = (x.extent(0), window.kernel);
-        let init = Init::fan_in(c * kh * kw);
-        let w = self.parameter(&format!("{name}.weight"), &[outputs, c, kh, kw], init);
-        let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
+        let fan_in = c * kh * kw;
+        let shape = [outputs, c, kh, kw];
+        let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
+        let b = bias.then(|| self.bias(name, outputs, fan_in));
         let y = planes(volume(x).conv(w.reshape(&[outputs, c, 1, kh, kw]), b, &window.spec()));
         self.note(name, format!("Conv2d {c} -> {outputs} {window}"), y);
         y
@@ -132,15 +135,49 @@ impl<'t> Net<'t> {
     ) -> Var<'t> {
         let (c, [kh, kw]) = (x.extent(0), window.kernel);
         // PyTorch counts the fan of a transposed convolution over its outputs.
-        let init = Init::fan_in(outputs * kh * kw);
-        let w = self.parameter(&format!("{name}.weight"), &[c, outputs, kh, kw], init);
-        let b = bias.then(|| self.parameter(&format!("{name}.bias"), &[outputs], init));
+        let fan_in = outputs * kh * kw;
+        let shape = [c, outputs, kh, kw];
+        let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
+        let b = bias.then(|| self.bias(name, outputs, fan_in));
         let more = [0, output_padding[0], output_padding[1]];
         let w = w.reshape(&[c, outputs, 1, kh, kw]);
         let y = planes(volume(x).conv_transpose(w, b, &window.spec(), more));
         let text = format!("ConvTranspose2d {c} -> {outputs} {window} +{output_padding:?}");
         self.note(name, text, y);
         y
+    }
+
+    /// Three-dimensional transposed convolution of `[C,D,H,W,N]`, `more` voxels added after the last. Tensors `weight`
+    /// `[C,O,kd,kh,kw]` and, with `bias`, `bias` `[O]`.
+    #[track_caller]
+    pub fn conv_transpose3d(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        outputs: usize,
+        kernel: [usize; 3],
+        (spec, more): (&ConvSpec, [usize; 3]),
+        bias: bool,
+    ) -> Var<'t> {
+        let c = x.extent(0);
+        let [kd, kh, kw] = kernel;
+        let fan_in = outputs * kd * kh * kw;
+        let shape = [c, outputs, kd, kh, kw];
+        let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
+        let b = bias.then(|| self.bias(name, outputs, fan_in));
+        let y = x.conv_transpose(w, b, spec, more);
+        let text = format!(
+            "ConvTranspose3d {c} -> {outputs} k{kernel:?} s{:?} p{:?} +{more:?}",
+            spec.stride, spec.padding
+        );
+        self.note(name, text, y);
+        y
+    }
+
+    #[track_caller]
+    fn bias(&self, name: &str, outputs: usize, fan_in: usize) -> Var<'t> {
+        let init = Init::fan_in(fan_in);
+        self.parameter(&format!("{name}.bias"), &[outputs], init)
     }
 
     /// Drops each element with probability `p` while training and scales the rest by 1 / (1 - p). `random` addresses the

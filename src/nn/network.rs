@@ -81,6 +81,7 @@ impl Network {
             tape: &tape,
             mode: Mode::Infer,
             source: Source::Declare(&network),
+            init: None,
         });
         tape.check()?;
         Ok(network.into_inner())
@@ -123,6 +124,8 @@ pub struct Net<'t> {
     /// How it is run.
     pub mode: Mode,
     source: Source<'t>,
+    /// How weights of linear and convolution layers start, if not as PyTorch's do.
+    init: Option<Init>,
 }
 
 impl<'t> Net<'t> {
@@ -135,6 +138,7 @@ impl<'t> Net<'t> {
                 parameters,
                 mean: false,
             },
+            init: None,
         }
     }
 
@@ -147,7 +151,21 @@ impl<'t> Net<'t> {
                 parameters,
                 mean: true,
             },
+            init: None,
         }
+    }
+
+    /// The same network, whose linear and convolution layers declare weights that start as `init`.
+    pub fn starting(self, init: Init) -> Self {
+        Self {
+            init: Some(init),
+            ..self
+        }
+    }
+
+    /// How a weight starts that sees `fan_in` inputs.
+    pub(super) fn weight_init(&self, fan_in: usize) -> Init {
+        self.init.unwrap_or(Init::fan_in(fan_in))
     }
 
     /// The tape.

@@ -91,7 +91,7 @@ pub(super) fn restore(
 /// Writes the weights that generation needs.
 pub(super) fn save_weights(path: &Path, session: &Session, metadata: Metadata) -> Result<()> {
     let mut tensors = BTreeMap::new();
-    for name in session.system().generators() {
+    for name in session.system().kept() {
         let parameters = session.networks().get(name)?;
         for tensor in &parameters.network().tensors {
             let values = parameters.get(session.gpu(), &tensor.name, true)?;

@@ -7,6 +7,7 @@ mod checkpoint;
 mod log;
 mod run;
 mod session;
+mod summary;
 
 pub use run::{Event, Options, Outcome, train};
 pub use session::{Losses, Session};

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{self, Position};
 use super::log::{self, Log};
 use super::session::Session;
+use super::summary;
 use crate::data::{Batches, ShowerSet};
 use crate::gpu::{Gpu, Profile};
-use crate::models::{Condition, Metadata, Progress, System};
+use crate::models::{Metadata, Progress, System};
 use crate::tape::Plan;
 use crate::{Error, Result};
 
@@ -107,8 +108,9 @@ pub fn train(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome> {
-    let set = ShowerSet::open(data)?;
-    let about = describe(system.as_ref(), &set, data)?;
+    let names = file_names(data);
+    let set = summary::seen_by(system.as_ref(), ShowerSet::open(data)?, &names)?;
+    let (about, means) = summary::summarise(system.as_ref(), &set, &names)?;
     let batch = options.batch.unwrap_or(system.batch());
     let folder = &options.out;
     let at = |name: &str| folder.join(name);
@@ -118,10 +120,9 @@ pub fn train(
         at("model.safetensors"),
     );
     let data_key = format!(
-        "{} events of {:?} from {}",
+        "{} events of {:?} from {names}",
         set.len(),
-        set.info().shape,
-        file_names(data)
+        set.info().shape
     );
 
     let stored = match options.resume {
@@ -149,11 +150,6 @@ pub fn train(
     }
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
 
-    let mean_cells = if stored.is_none() {
-        mean_cells(&set)?
-    } else {
-        Vec::new()
-    };
     let mut batches = Batches::with_budget(set, batch, options.seed, Batches::BUDGET)?;
     let per_epoch = batches.steps_per_epoch() as f64;
     let wanted = options.epochs.unwrap_or(system.epochs());
@@ -162,7 +158,7 @@ pub fn train(
     if options.profile {
         session.enable_profile();
     }
-    let names = loss_columns(&mut session)?;
+    let columns = loss_columns(&mut session)?;
     let (mut iteration, mut log, iterations) = match stored {
         Some((bytes, position)) => {
             checkpoint::restore(&checkpoint_path, &bytes, &mut session, &position)?;
@@ -176,14 +172,14 @@ pub fn train(
             (position.iteration, position.log, more)
         }
         None => {
-            for (network, tensor, values) in session.system().data_tensors(&mean_cells) {
+            for t in session.system().data_tensors(&means) {
                 session
                     .networks()
-                    .get(network)?
-                    .set(gpu, &tensor, &values)?;
+                    .get(t.network)?
+                    .set(gpu, &t.name, &t.values)?;
             }
             write_config(&at("config.toml"), session.system())?;
-            let log = Log::new(names);
+            let log = Log::new(columns);
             crate::files::write_atomically(&losses_path, log.header().as_bytes())?;
             (0, log, iterations)
         }
@@ -282,72 +278,6 @@ fn file_names(data: &[PathBuf]) -> String {
             .into_owned()
     });
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// Checks that data and system fit each other, and describes what weights trained on it are for.
-fn describe(system: &dyn System, set: &ShowerSet, data: &[PathBuf]) -> Result<Metadata> {
-    let info = set.info();
-    if info.shape != system.shape() {
-        return Err(Error::Config(format!(
-            "{}: its showers are {:?} (layers, x, y), but model {} is configured for {:?}",
-            data[0].display(),
-            info.shape,
-            system.name(),
-            system.shape()
-        )));
-    }
-    let names = system.conditions();
-    let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); names.len()];
-    let step = (4 << 20) / info.shape.iter().product::<usize>().max(1) + 1;
-    for first in (0..set.len()).step_by(step) {
-        let rows = set
-            .read(first..set.len().min(first + step))?
-            .labels(&names)?;
-        for row in rows.chunks_exact(names.len()) {
-            for (range, &v) in ranges.iter_mut().zip(row) {
-                *range = (range.0.min(v), range.1.max(v));
-            }
-        }
-    }
-    let unit = |name: &str| match name {
-        "energy" => "GeV",
-        "position_x" | "position_y" => "mm",
-        _ => "",
-    };
-    let conditions = names.iter().zip(&ranges).map(|(name, range)| Condition {
-        name: name.clone(),
-        unit: unit(name).into(),
-        min: range.0,
-        max: range.1,
-    });
-    Ok(Metadata {
-        model: system.name().into(),
-        config: system.config(),
-        detector: info.detector.clone().unwrap_or_default(),
-        unit: info.unit.clone(),
-        conditions: conditions.collect(),
-        threshold: info.threshold.unwrap_or(0.0),
-        cell_size_mm: info.cell_size_mm.clone().unwrap_or_default(),
-        trained_on: format!("{} ({} showers)", file_names(data), set.len()),
-        steps: 0,
-        quality: String::new(),
-    })
-}
-
-/// Mean energy of each cell over all showers.
-fn mean_cells(set: &ShowerSet) -> Result<Vec<f32>> {
-    let cells: usize = set.info().shape.iter().product();
-    let mut sums = vec![0.0f64; cells];
-    let step = (4 << 20) / cells.max(1) + 1;
-    for first in (0..set.len()).step_by(step) {
-        let part = set.read(first..set.len().min(first + step))?;
-        for shower in part.layers.chunks_exact(cells) {
-            sums.iter_mut()
-                .zip(shower)
-                .for_each(|(s, &e)| *s += f64::from(e));
-        }
-    }
-    Ok(sums.iter().map(|s| (s / set.len() as f64) as f32).collect())
 }
 
 /// The losses of every kind of step, in order; a name that two kinds share stands once.

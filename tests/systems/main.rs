@@ -2,6 +2,7 @@
 
 mod generate;
 mod layers;
+mod steps;
 mod train;
 mod weights;
 

@@ -51,7 +51,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         ));
     }
     let gpu = Gpu::open(global.device.as_deref())?;
-    let untrained = models::NAMES.contains(&args.what.as_str()) && !Path::new(&args.what).exists();
+    let named = models::ENTRIES.iter().any(|e| e.name == args.what);
+    let untrained = named && !Path::new(&args.what).exists();
     let mut generator = if untrained {
         Generator::untrained(&gpu, models::preset(&args.what, preset)?)?
     } else {

@@ -1,0 +1,100 @@
+//! Part of the showers of a file, or their sum over layers: what a system sees of them.
+
+use super::{ShowerInfo, Showers};
+use crate::{Error, Result};
+
+/// How showers are cut before anything else sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// As they are.
+    Whole,
+    /// Summed over all layers, which makes images: one layer is left.
+    SumLayers,
+    /// The cells from `origin` on, `shape` of them along each axis.
+    Crop {
+        /// First layer and cell.
+        origin: [usize; 3],
+        /// Extents (Z, X, Y).
+        shape: [usize; 3],
+    },
+}
+
+impl View {
+    /// The view in which showers of shape `from` have shape `to`: cut at `origin` if there is one; else the same, or the sum
+    /// over layers.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such view.
+    pub fn between(from: [usize; 3], to: [usize; 3], origin: Option<[usize; 3]>) -> Result<Self> {
+        match origin {
+            Some(origin) if (0..3).all(|i| origin[i] + to[i] <= from[i]) => {
+                Ok(Self::Crop { origin, shape: to })
+            }
+            Some(origin) => Err(Error::Config(format!(
+                "showers are {from:?} (layers, x, y), too small for {to:?} from {origin:?} on"
+            ))),
+            None if from == to => Ok(Self::Whole),
+            None if to == [1, from[1], from[2]] => Ok(Self::SumLayers),
+            None => Err(Error::Config(format!(
+                "showers are {from:?} (layers, x, y), expected {to:?}"
+            ))),
+        }
+    }
+
+    /// What is said of showers in this view.
+    pub fn info(self, info: &ShowerInfo) -> ShowerInfo {
+        let shape = match self {
+            Self::Whole => info.shape,
+            Self::SumLayers => [1, info.shape[1], info.shape[2]],
+            Self::Crop { shape, .. } => shape,
+        };
+        ShowerInfo {
+            shape,
+            ..info.clone()
+        }
+    }
+
+    /// The showers in this view.
+    pub fn apply(self, showers: Showers) -> Showers {
+        let from = showers.shape;
+        let row = from[2];
+        let (shape, layers) = match self {
+            Self::Whole => return showers,
+            Self::SumLayers => {
+                let image = from[1] * from[2];
+                let mut layers = Vec::with_capacity(showers.len() * image);
+                // In double precision: thirty layers of very different energies meet in one cell.
+                let mut sums = vec![0.0f64; image];
+                for shower in showers.layers.chunks_exact(showers.cells()) {
+                    sums.fill(0.0);
+                    for layer in shower.chunks_exact(image) {
+                        sums.iter_mut()
+                            .zip(layer)
+                            .for_each(|(s, &e)| *s += f64::from(e));
+                    }
+                    layers.extend(sums.iter().map(|&s| s as f32));
+                }
+                ([1, from[1], from[2]], layers)
+            }
+            Self::Crop { origin, shape } => {
+                let mut layers =
+                    Vec::with_capacity(showers.len() * shape.iter().product::<usize>());
+                for shower in showers.layers.chunks_exact(showers.cells()) {
+                    for z in 0..shape[0] {
+                        for x in 0..shape[1] {
+                            let start =
+                                ((origin[0] + z) * from[1] + origin[1] + x) * row + origin[2];
+                            layers.extend_from_slice(&shower[start..start + shape[2]]);
+                        }
+                    }
+                }
+                (shape, layers)
+            }
+        };
+        Showers {
+            shape,
+            layers,
+            ..showers
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Energy regressors of the Fréchet Regression Distance (N. M. Werther, 2022; the first is the constrainer of the "Getting
+//! High" WGAN, arXiv:2005.05334): three-dimensional convolutions, then dense layers, of which the one before the last is
+//! 100 wide in every variant and gives the distance its features.
+
+use serde::{Deserialize, Serialize};
+
+use super::schedule::rate;
+use super::system::{Build, Family, Progress, Step, System, Turn};
+use super::{Preset, require};
+use crate::losses;
+use crate::nn::{Init, Mode, Net, Network, Norm};
+use crate::ops::{ConvSpec, Optimizer};
+use crate::tape::Var;
+use crate::{Error, Result};
+
+/// Streams of random numbers of the dropout layers.
+const DROPOUT: u32 = 0;
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Extents of what it sees of a shower (layers, rows, columns).
+    pub shape: [usize; 3],
+    /// Where that lies in the shower; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<[usize; 3]>,
+    /// Divides the energy label in GeV.
+    pub energy_scale: f32,
+    /// Convolutions.
+    pub convs: Vec<Conv>,
+    /// Norm behind convolutions that have one.
+    pub norm: Norm,
+    /// Widths of the hidden dense layers.
+    pub dense: Vec<usize>,
+    /// Dropout behind each hidden dense layer.
+    pub dropout: Vec<f32>,
+    /// Slope of leaky ReLUs.
+    pub slope: f32,
+    /// Learning rates: (epochs, rate), one after the other.
+    pub rates: Vec<(f64, f32)>,
+    /// Showers in a batch.
+    pub batch: usize,
+}
+
+/// A cubic convolution without bias.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv {
+    /// Output channels.
+    pub channels: usize,
+    /// Kernel along each axis.
+    pub kernel: usize,
+    /// Stride along each axis.
+    pub stride: usize,
+    /// Zero padding along each axis.
+    pub padding: usize,
+    /// Followed by a norm and a leaky ReLU; otherwise by nothing.
+    pub norm: bool,
+}
+
+fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, norm: bool) -> Conv {
+    Conv {
+        channels,
+        kernel,
+        stride,
+        padding,
+        norm,
+    }
+}
+
+/// The system. See the module.
+#[derive(Clone, Debug)]
+pub struct Regressor {
+    name: &'static str,
+    config: Config,
+}
+
+impl Family for Regressor {
+    type Config = Config;
+
+    fn preset(name: &'static str, preset: Preset) -> Config {
+        let small = preset == Preset::Small;
+        // Channels of the published network, or a quarter of them.
+        let c = |channels: usize| if small { channels / 4 } else { channels };
+        let (variant, core) = match name.strip_suffix("-core") {
+            Some(variant) => (variant, true),
+            None => (name, false),
+        };
+        let mut convs = vec![
+            conv(c(16), 3, 2, 0, true),
+            conv(c(32), 3, 2, 0, true),
+            conv(c(16), 2, 1, 0, false),
+        ];
+        let (mut norm, mut dense, mut dropout) = (Norm::Voxel, vec![100], vec![0.0]);
+        match variant {
+            "regressor-bn" => norm = Norm::Batch,
+            "regressor-plus" => {
+                // Layers not published; a choice.
+                let layers = [(16, 2), (32, 1), (64, 2), (64, 1), (32, 1)];
+                convs = layers.map(|(n, s)| conv(c(n), 3, s, 1, true)).to_vec();
+                (norm, dense, dropout) = (Norm::Batch, vec![c(512), 100], vec![0.2, 0.1]);
+            }
+            "regressor-deep" => {
+                // Likewise.
+                convs.insert(2, conv(c(32), 3, 1, 1, true));
+                (dense, dropout) = (vec![c(200), 100], vec![0.0, 0.0]);
+            }
+            _ => {}
+        }
+        Config {
+            shape: if core { [15; 3] } else { [30; 3] },
+            origin: core.then_some([7; 3]),
+            energy_scale: if small || variant == "regressor-deep" {
+                100.0
+            } else {
+                1.0
+            },
+            convs,
+            norm,
+            dense,
+            dropout,
+            slope: 0.2,
+            rates: if small {
+                vec![(10.0, 1e-3), (5.0, 2e-4)]
+            } else {
+                vec![(200.0, 1e-3)]
+            },
+            batch: 64,
+        }
+    }
+
+    fn new(name: &'static str, config: Config) -> Result<Self> {
+        require(
+            config.dense.len() == config.dropout.len() && !config.dense.is_empty(),
+            "dense and dropout must be of one length, at least 1",
+        )?;
+        require(!config.rates.is_empty(), "rates must not be empty")?;
+        Ok(Self { name, config })
+    }
+}
+
+impl Regressor {
+    /// The features `[100,N]` and the energy `[1,N]` in units of `energy_scale` of showers `[Z,X,Y,N]` in the file's unit.
+    fn network<'t>(&self, net: &Net<'t>, build: Option<&Build<'t>>, x: Var<'t>) -> [Var<'t>; 2] {
+        let c = &self.config;
+        let [d, h, w] = c.shape;
+        let mut x = x.reshape(&[1, d, h, w, x.extent(3)]);
+        for (i, k) in c.convs.iter().enumerate() {
+            let spec = ConvSpec {
+                stride: [k.stride; 3],
+                padding: [k.padding; 3],
+            };
+            x = net.conv3d(
+                &format!("conv{i}"),
+                x,
+                k.channels,
+                [k.kernel; 3],
+                &spec,
+                false,
+            );
+            if k.norm {
+                x = net
+                    .norm(&format!("conv{i}_norm"), x, c.norm)
+                    .leaky_relu(c.slope);
+            }
+        }
+        x = x.flatten();
+        for (i, (&width, &p)) in c.dense.iter().zip(&c.dropout).enumerate() {
+            x = net
+                .linear(&format!("dense{i}"), x, width)
+                .leaky_relu(c.slope);
+            if let Some(build) = build {
+                x = build.dropout(net, x, p, DROPOUT + i as u32);
+            }
+        }
+        // Starts above 0, where the last ReLU has a slope.
+        let (weight, bias) = (Init::fan_in(x.extent(0)), Init::Constant(0.5));
+        let energy = net.linear_starting("energy", x, 1, weight, bias).relu();
+        [x, energy]
+    }
+}
+
+impl System for Regressor {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn config(&self) -> serde_json::Value {
+        serde_json::to_value(&self.config).unwrap_or_default()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.config.shape
+    }
+
+    fn origin(&self) -> Option<[usize; 3]> {
+        self.config.origin
+    }
+
+    fn conditions(&self) -> Vec<String> {
+        vec!["energy".into()]
+    }
+
+    fn networks(&self) -> Result<Vec<Network>> {
+        let [z, x, y] = self.config.shape;
+        Ok(vec![Network::declare("regressor", |net| {
+            self.network(net, None, net.tape().input("x", &[z, x, y, 2]));
+        })?])
+    }
+
+    fn kept(&self) -> Vec<&'static str> {
+        vec!["regressor"]
+    }
+
+    fn generates(&self) -> bool {
+        false
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![Step {
+            name: "regressor",
+            networks: vec!["regressor"],
+            optimizer: Optimizer::Adam {
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+            },
+        }]
+    }
+
+    fn schedule(&self, at: Progress) -> Vec<Turn> {
+        vec![Turn {
+            step: 0,
+            learning_rate: rate(&self.config.rates, at.share),
+        }]
+    }
+
+    fn epochs(&self) -> f64 {
+        self.config.rates.iter().map(|r| r.0).sum()
+    }
+
+    fn batch(&self) -> usize {
+        self.config.batch
+    }
+
+    fn losses<'t>(&self, _: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
+        let net = build.net("regressor", Mode::Train);
+        let [_, energy] = self.network(&net, Some(build), build.showers());
+        let label = build.energy() * (1.0 / self.config.energy_scale);
+        vec![("l1", losses::l1(energy, label))]
+    }
+
+    fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        let what = format!("{} generates no showers", self.name);
+        build.tape.fail(Error::Config(what))
+    }
+}
