@@ -158,7 +158,10 @@ fn check(path: &Path) {
             .map(|(a, b)| f64::from(a - b).abs())
             .sum::<f64>()
             / now.len() as f64;
-        let wanted_update = want["update"].as_f64().expect("a number");
+        // Nothing is said of a tensor whose gradient is but rounding errors.
+        let Some(wanted_update) = want["update"].as_f64() else {
+            continue;
+        };
         assert!(
             (update - wanted_update).abs() <= 0.02 * wanted_update + 1e-8,
             "{name}: {full} moved {update} on average, in PyTorch {wanted_update}"
