@@ -4,6 +4,7 @@
 //! one, copy `regressor.rs`, the shortest, and add a line to [`ENTRIES`].
 
 mod hgcal_wgan;
+pub mod latent;
 mod preprocess;
 mod regressor;
 mod schedule;
@@ -11,6 +12,7 @@ mod system;
 mod weights;
 
 pub use hgcal_wgan::HgcalWgan;
+
 pub use preprocess::Preprocess;
 pub use regressor::Regressor;
 pub use system::{Build, DataSummary, DataTensor, Family, Networks, Progress, Step, System, Turn};
