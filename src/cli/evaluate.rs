@@ -29,6 +29,13 @@ pub struct Args {
     /// Folder for the report, made if absent [required]
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Sum the layers of every file that has more than one: compares images [default: off]
+    #[arg(long, conflicts_with = "origin")]
+    sum_layers: bool,
+    /// First layer, row and column of the reference's showers that are compared, as many of each as the generated have:
+    /// for generators of a part of the showers [default: all of them, of one shape]
+    #[arg(long, value_name = "Z,X,Y", value_parser = corner)]
+    origin: Option<[usize; 3]>,
     /// Cell energy below which a cell counts as empty, in the files' unit [default: the attribute `threshold` of the
     /// reference, else 0]
     #[arg(long, value_name = "E", value_parser = energy)]
@@ -75,6 +82,14 @@ struct Coefficients {
     calice_mip: Option<f64>,
 }
 
+/// Three indices.
+fn corner(text: &str) -> std::result::Result<[usize; 3], String> {
+    let parts: Option<Vec<usize>> = text.split(',').map(|p| p.trim().parse().ok()).collect();
+    parts
+        .and_then(|p| p.try_into().ok())
+        .ok_or_else(|| "expected three whole numbers, such as 0,13,11".into())
+}
+
 /// A finite number that is not negative.
 fn energy(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
@@ -90,12 +105,19 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
             "{flag} is of use only with --shower-start calice"
         )));
     }
-    let reference = FileSample::open(&args.reference)?;
-    let generated: Vec<FileSample> = args
-        .generated
-        .iter()
-        .map(FileSample::open)
-        .collect::<Result<_>>()?;
+    let open = |path: &PathBuf| {
+        let sample = FileSample::open(path)?;
+        let [_, x, y] = sample.file().info().shape;
+        match args.sum_layers {
+            true => sample.viewed([1, x, y], None),
+            false => Ok(sample),
+        }
+    };
+    let mut reference = open(&args.reference)?;
+    let generated: Vec<FileSample> = args.generated.iter().map(open).collect::<Result<_>>()?;
+    if let (Some(origin), Some(first)) = (args.origin, generated.first()) {
+        reference = reference.viewed(first.file().info().shape, Some(origin))?;
+    }
     for sample in &generated {
         agree(reference.info(), sample.info())?;
     }

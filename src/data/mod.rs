@@ -31,6 +31,6 @@ pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]
 pub use set::ShowerSet;
 pub use showers::{ShowerInfo, Showers};
-pub use view::View;
+pub use view::{Cell, View};
 #[cfg(feature = "hdf5")]
 pub use write::{Labels, ShowerWriter};

@@ -3,6 +3,24 @@
 use super::{ShowerInfo, Showers};
 use crate::{Error, Result};
 
+/// A number in which cell energies are held.
+pub trait Cell: Copy + Into<f64> {
+    /// A sum of energies, rounded.
+    fn from_sum(sum: f64) -> Self;
+}
+
+impl Cell for f32 {
+    fn from_sum(sum: f64) -> Self {
+        sum as Self
+    }
+}
+
+impl Cell for f64 {
+    fn from_sum(sum: f64) -> Self {
+        sum
+    }
+}
+
 /// How showers are cut before anything else sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -55,7 +73,7 @@ impl View {
     }
 
     /// The showers in this view.
-    pub fn apply(self, showers: Showers) -> Showers {
+    pub fn apply<T: Cell>(self, showers: Showers<T>) -> Showers<T> {
         let from = showers.shape;
         let row = from[2];
         let (shape, layers) = match self {
@@ -70,9 +88,9 @@ impl View {
                     for layer in shower.chunks_exact(image) {
                         sums.iter_mut()
                             .zip(layer)
-                            .for_each(|(s, &e)| *s += f64::from(e));
+                            .for_each(|(s, &e)| *s += e.into());
                     }
-                    layers.extend(sums.iter().map(|&s| s as f32));
+                    layers.extend(sums.iter().map(|&s| T::from_sum(s)));
                 }
                 ([1, from[1], from[2]], layers)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::data::{ShowerFile, Showers};
+use crate::data::{ShowerFile, Showers, View};
 use crate::observables::{Geometry, Sample, SampleInfo, ShowerBlock};
 use crate::{Error, Result};
 
@@ -17,6 +17,7 @@ const AHEAD: usize = 2;
 #[derive(Debug)]
 pub struct FileSample {
     file: Arc<ShowerFile>,
+    view: View,
     info: SampleInfo,
 }
 
@@ -38,8 +39,23 @@ impl FileSample {
         };
         Self {
             file: Arc::new(file),
+            view: View::Whole,
             info,
         }
+    }
+
+    /// The same showers cut to `shape`, or summed over layers: see [`View::between`].
+    ///
+    /// # Errors
+    /// [`Error::Format`] with the file's name if they do not fit.
+    pub fn viewed(mut self, shape: [usize; 3], origin: Option<[usize; 3]>) -> Result<Self> {
+        let from = self.file.info().shape;
+        self.view = View::between(from, shape, origin)
+            .map_err(|e| Error::format(self.file.path(), e.to_string()))?;
+        self.info.geometry = Geometry::Grid(shape);
+        // Sums are in double precision, whatever the file has.
+        self.info.single &= self.view != View::SumLayers;
+        Ok(self)
     }
 
     /// The file.
@@ -49,7 +65,8 @@ impl FileSample {
 
     /// Showers of a block: whole chunks of the file, as many as fit.
     fn block(&self) -> usize {
-        let bytes = self.info.geometry.cells().saturating_mul(8).max(1);
+        let cells: usize = self.file.info().shape.iter().product();
+        let bytes = cells.saturating_mul(8).max(1);
         let chunk = self.file.rows_together().max(1);
         (BLOCK / bytes / chunk).max(1) * chunk
     }
@@ -62,12 +79,12 @@ impl Sample for FileSample {
 
     fn blocks(&self) -> Box<dyn Iterator<Item = Result<ShowerBlock>> + '_> {
         let (to, blocks) = sync_channel(AHEAD);
-        let (file, block) = (self.file.clone(), self.block());
+        let (file, view, block) = (self.file.clone(), self.view, self.block());
         let read = move || {
             for showers in file.chunks(block) {
                 let failed = showers.is_err();
                 // Nobody waits any more, or nothing can follow.
-                if to.send(showers.map(widened)).is_err() || failed {
+                if to.send(showers.map(|s| widened(view.apply(s)))).is_err() || failed {
                     break;
                 }
             }

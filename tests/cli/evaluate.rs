@@ -8,7 +8,7 @@ use std::process::Stdio;
 use calogen::data::ShowerInfo;
 use serde_json::Value;
 
-use super::{SAMPLE, calogen, command, complains, text, write};
+use super::{SAMPLE, calogen, command, complains, fails, text, write};
 
 fn arguments<'a>(reference: &'a str, generated: &'a str, out: &'a Path) -> Vec<&'a str> {
     let mut args = vec!["evaluate", "--reference", reference];
@@ -280,4 +280,36 @@ fn a_result_that_cannot_be_printed_is_an_error() {
     let said = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(1), "{said}");
     assert!(said.starts_with("calogen: standard output: "), "{said}");
+}
+
+#[test]
+fn images_and_parts_are_compared_with_whole_showers() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("images");
+    let mut args = arguments(SAMPLE, SAMPLE, &out);
+    args.push("--sum-layers");
+    assert_eq!(calogen(&args).status, 0);
+    let images = report(&out, "report.json");
+    assert!(images["channel_sums"].is_object(), "an image has channels");
+    assert!(images["observables"]["e1_fraction"].is_null());
+    let whole = folder.path().join("whole");
+    assert_eq!(calogen(&arguments(SAMPLE, SAMPLE, &whole)).status, 0);
+    let mean = |report: &Value| {
+        let energy = &report["observables"]["response"]["reference"]["mean"];
+        energy.as_f64().unwrap()
+    };
+    // Without a threshold it would be equal: fewer cells are below it in a sum.
+    assert!(mean(&images) > mean(&report(&whole, "report.json")));
+
+    // The first layer alone, against all seven.
+    let part = folder.path().join("part.h5");
+    let mut info = ShowerInfo::new([1, 12, 15]);
+    info.threshold = Some(0.0428);
+    write(&part, &info, 60, 3);
+    let args = arguments(SAMPLE, text(&part), &out);
+    complains(1, &args, &["[1, 12, 15]", "[7, 12, 15]"]);
+    let origin = |corner| [&args[..], &["--origin", corner]].concat();
+    assert_eq!(calogen(&origin("0,0,0")).status, 0);
+    complains(1, &origin("7,0,0"), &["[7, 12, 15]", "[7, 0, 0]"]);
+    assert!(fails(2, &origin("7,0")).contains("three whole numbers"));
 }

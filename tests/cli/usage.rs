@@ -20,6 +20,8 @@ const FLAGS: [(&str, &[&str]); 2] = [
             "--calice-window",
             "--calice-mip",
             "--json",
+            "--origin",
+            "--sum-layers",
         ],
     ),
 ];

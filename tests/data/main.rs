@@ -4,6 +4,7 @@
 mod batches;
 mod complaints;
 mod layouts;
+mod views;
 mod writer;
 
 use std::path::{Path, PathBuf};
