@@ -25,9 +25,9 @@
 //! | [`losses`] | losses over variables |
 //! | [`models`] | the systems, one file each; weights files |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
-//! | [`train`] / [`generate`] / [`report`] | the training loop / the generator / plots and the page |
+//! | [`train`] / [`generate`] / [`reconstruct`] / [`report`] | the training loop / the generator / regressors / plots and the page |
 //!
-//! Without default features `gpu` to `models` and `generate` remain: what an embedding program needs. `train`, `hdf5`
+//! Without default features `gpu` to `models`, `generate` and `reconstruct` remain: what an embedding program needs. `train`, `hdf5`
 //! (module `data`), `report` (with `observables` and `metrics`) and `cli` (the program) are features.
 #![warn(missing_docs)]
 
@@ -45,6 +45,7 @@ pub mod nn;
 #[cfg(feature = "report")]
 pub mod observables;
 pub mod ops;
+pub mod reconstruct;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod tape;

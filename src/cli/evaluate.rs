@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use calogen::files::write_atomically;
-use calogen::metrics::{Evaluation, Options, agree, evaluate_all};
+use calogen::gpu::Gpu;
+use calogen::metrics::{Evaluation, Options, RegressorSample, agree, evaluate_all, regression};
 use calogen::observables::{Calice, Sample, SampleInfo, ShowerBlock, ShowerStart};
+use calogen::reconstruct::Reconstructor;
 use calogen::report::{EvaluationReport, FileSample};
 use calogen::{Error, Result};
 use clap::ValueEnum;
@@ -46,6 +48,10 @@ pub struct Args {
     shower_start: Start,
     #[command(flatten)]
     calice: Coefficients,
+    /// Regressor whose energies and features are compared as well: a weights file, a run's folder or a name [default:
+    /// none]
+    #[arg(long, value_name = "WEIGHTS")]
+    regressor: Option<String>,
     /// Print the report as one JSON object instead of the table; of several generated files as an array in an object,
     /// {"reports":[…]} [default: off]
     #[arg(long)]
@@ -98,7 +104,7 @@ fn energy(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-pub fn run(args: &Args, _: &Global) -> Result<()> {
+pub fn run(args: &Args, global: &Global) -> Result<()> {
     let unused = args.calice.given();
     if let (Start::Fraction, Some(flag)) = (args.shower_start, unused) {
         return Err(Error::Config(format!(
@@ -128,7 +134,18 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     };
     let facts = facts(&reference, options.shower_start);
     prepare(&args.out)?;
-    let evaluations = compare(&reference, &generated, &options)?;
+    let regressor = match &args.regressor {
+        Some(name) => Some((name, Regressor::load(name, global)?)),
+        None => None,
+    };
+    let mut evaluations = compare(&reference, &generated, &options)?;
+    if let Some((name, regressor)) = regressor {
+        let of_reference = regressor.run(&reference)?;
+        for (evaluation, sample) in evaluations.iter_mut().zip(&generated) {
+            let found = regression(name, &of_reference, &regressor.run(sample)?);
+            evaluation.set_regression(found);
+        }
+    }
     write(&args.out, &evaluations, &facts)?;
     match &evaluations[..] {
         [one] if args.json => output::print_json(one),
@@ -234,6 +251,36 @@ fn compare(
     let samples: Vec<Counted> = generated.iter().map(count).collect();
     let samples: Vec<&dyn Sample> = samples.iter().map(|s| s as &dyn Sample).collect();
     evaluate_all(&count(reference), &samples, options)
+}
+
+/// A regressor that reads samples.
+struct Regressor(Reconstructor);
+
+impl Regressor {
+    fn load(name: &str, global: &Global) -> Result<Self> {
+        let gpu = Gpu::open(global.device.as_deref())?;
+        Ok(Self(Reconstructor::load(
+            &gpu,
+            crate::weights::find(name)?,
+        )?))
+    }
+
+    /// All showers of a sample, without any threshold: the regressor was trained on what the file holds.
+    fn run(&self, sample: &FileSample) -> Result<RegressorSample> {
+        let progress = Progress::new("regressor", "showers", sample.info().events as u64);
+        let seen = sample.clone().viewed(self.0.shape(), self.0.origin())?;
+        let mut all = RegressorSample::default();
+        for block in seen.blocks() {
+            let block = block?;
+            let cells: Vec<f32> = block.cells.iter().map(|&e| e as f32).collect();
+            let found = self.0.run(&cells)?;
+            progress.advance(block.energy.len() as u64);
+            all.incident.extend(block.energy);
+            all.energies.extend(found.energies);
+            all.features.extend(found.features);
+        }
+        Ok(all)
+    }
 }
 
 /// A sample that reports how far it was read.

@@ -88,49 +88,10 @@ impl Generator {
     }
 
     fn new(gpu: &Arc<Gpu>, weights: Weights, path: &Path) -> Result<Self> {
-        let metadata = weights.metadata;
-        let wrong = |what: String| Error::format(path, what);
-        let system = models::open(&metadata.model, metadata.config.clone())
-            .map_err(|e| wrong(e.to_string()))?;
+        let (system, networks, metadata) = Networks::load(gpu, weights, path)?;
         if !system.generates() {
-            let model = &metadata.model;
-            return Err(wrong(format!(
-                "model {model} reconstructs energies and generates no showers"
-            )));
-        }
-        let names: Vec<&str> = metadata
-            .conditions
-            .iter()
-            .map(|c| c.name.as_str())
-            .collect();
-        if names != system.conditions() {
-            let wanted = system.conditions();
-            return Err(wrong(format!(
-                "its conditions are {names:?}, the model's {wanted:?}"
-            )));
-        }
-        let mut tensors = weights.tensors;
-        let networks = Networks::new(gpu, system.as_ref(), &system.kept(), 0, false)?;
-        for (name, parameters) in networks.iter() {
-            for tensor in &parameters.network().tensors {
-                let full = format!("{name}.{}", tensor.name);
-                let (shape, values) = tensors
-                    .remove(&full)
-                    .ok_or_else(|| wrong(format!("tensor '{full}' is missing")))?;
-                if shape != tensor.shape {
-                    let wanted = &tensor.shape;
-                    return Err(wrong(format!(
-                        "tensor '{full}' has shape {shape:?}, expected {wanted:?}"
-                    )));
-                }
-                parameters.set(gpu, &tensor.name, &values)?;
-            }
-        }
-        if let Some(name) = tensors.keys().next() {
-            return Err(wrong(format!(
-                "tensor '{name}' belongs to no layer of {}",
-                metadata.model
-            )));
+            let what = format!("model {} generates no showers", metadata.model);
+            return Err(Error::format(path, what));
         }
         let (gpu, programs) = (gpu.clone(), HashMap::new());
         Ok(Self {

@@ -231,6 +231,7 @@ fn compare(
         channel_sums: channel_sums(a, b),
         classifier: None,
         frechet_regression_distance: None,
+        regression: None,
         fidelity_score: fidelity_score.map(|sum| sum / divergences.len() as f64),
         reference: reference.summary(),
         generated: generated.summary(),

@@ -46,67 +46,89 @@ pub struct LinearitySide {
     pub mean_n_hits: Vec<f64>,
 }
 
-/// μ90 and σ90 by incident energy. The energies count as discrete where some energy, equal as float32, has
-/// [`MIN_SHOWERS`] in both samples, and are put into ten bins over the reference's range otherwise.
+/// μ90 and σ90 of the visible energy by incident energy, grouped as [`Groups`] says.
 pub fn linearity(reference: &Observables, generated: &Observables) -> Linearity {
-    let discrete = |energy: f64| f64::from(energy as f32);
-    let mut distinct: Vec<f64> = reference.incident.iter().map(|&e| discrete(e)).collect();
-    distinct.sort_unstable_by(f64::total_cmp);
-    distinct.dedup_by(|a, b| a == b); // -0 too
-    let find = |energy: f64| {
-        let at = distinct.partition_point(|&e| e < discrete(energy));
-        distinct
-            .get(at)
-            .filter(|&&e| e == discrete(energy))
-            .map(|_| at)
-    };
-    let groups = Linearity::of(reference, generated, &distinct, find);
-    if !groups.energies.is_empty() {
-        return groups;
+    let groups = Groups::of(&reference.incident, &generated.incident);
+    Linearity {
+        reference: LinearitySide::of(reference, &groups.reference),
+        generated: LinearitySide::of(generated, &groups.generated),
+        energies: groups.energies,
     }
-    let [low, high] =
-        [f64::min, f64::max].map(|end| reference.incident.iter().copied().reduce(end));
-    let (Some(low), Some(high)) = (low, high) else {
-        return groups;
-    };
-    if low == high {
-        return groups;
-    }
-    let bins = Binning::equal(low, high, BINS);
-    let centres: Vec<f64> = bins.edges.windows(2).map(|e| 0.5 * (e[0] + e[1])).collect();
-    Linearity::of(reference, generated, &centres, |energy| bins.index(energy))
 }
 
-impl Linearity {
-    /// Groups the showers by `find` and keeps the `energies` that have enough in both samples.
-    fn of(
-        reference: &Observables,
-        generated: &Observables,
+/// Showers of two samples by incident energy. The energies count as discrete where some energy, equal as float32, has
+/// [`MIN_SHOWERS`] in both samples, and are put into ten bins over the reference's range otherwise; groups with fewer are
+/// left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Groups {
+    /// Incident energies, or centres of their bins, ascending, GeV.
+    pub energies: Vec<f64>,
+    /// Indices of the reference's showers, group by group.
+    pub reference: Vec<Vec<usize>>,
+    /// Of the generated.
+    pub generated: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    /// Of the incident energies of two samples.
+    pub fn of(reference: &[f64], generated: &[f64]) -> Self {
+        let discrete = |energy: f64| f64::from(energy as f32);
+        let mut distinct: Vec<f64> = reference.iter().map(|&e| discrete(e)).collect();
+        distinct.sort_unstable_by(f64::total_cmp);
+        distinct.dedup_by(|a, b| a == b); // -0 too
+        let find = |energy: f64| {
+            let at = distinct.partition_point(|&e| e < discrete(energy));
+            distinct
+                .get(at)
+                .filter(|&&e| e == discrete(energy))
+                .map(|_| at)
+        };
+        let groups = Self::by(reference, generated, &distinct, find);
+        if !groups.energies.is_empty() {
+            return groups;
+        }
+        let [low, high] = [f64::min, f64::max].map(|end| reference.iter().copied().reduce(end));
+        let (Some(low), Some(high)) = (low, high) else {
+            return groups;
+        };
+        if low == high {
+            return groups;
+        }
+        let bins = Binning::equal(low, high, BINS);
+        let centres: Vec<f64> = bins.edges.windows(2).map(|e| 0.5 * (e[0] + e[1])).collect();
+        Self::by(reference, generated, &centres, |energy| bins.index(energy))
+    }
+
+    /// Groups by `find` and keeps the `energies` that have enough in both samples.
+    fn by(
+        reference: &[f64],
+        generated: &[f64],
         energies: &[f64],
         find: impl Fn(f64) -> Option<usize>,
     ) -> Self {
-        let group = |sample: &Observables| {
+        let group = |incident: &[f64]| {
             let mut groups = vec![Vec::new(); energies.len()];
-            for (shower, &energy) in sample.incident.iter().enumerate() {
+            for (shower, &energy) in incident.iter().enumerate() {
                 if let Some(at) = find(energy) {
                     groups[at].push(shower);
                 }
             }
             groups
         };
-        let (a, b) = (group(reference), group(generated));
-        let enough = |&k: &usize| a[k].len() >= MIN_SHOWERS && b[k].len() >= MIN_SHOWERS;
-        let kept: Vec<usize> = (0..energies.len()).filter(enough).collect();
-        Self {
-            energies: kept.iter().map(|&k| energies[k]).collect(),
-            reference: LinearitySide::of(reference, kept.iter().map(|&k| a[k].as_slice())),
-            generated: LinearitySide::of(generated, kept.iter().map(|&k| b[k].as_slice())),
+        let mut all = Self::default();
+        for ((&energy, a), b) in energies.iter().zip(group(reference)).zip(group(generated)) {
+            if a.len() >= MIN_SHOWERS && b.len() >= MIN_SHOWERS {
+                all.energies.push(energy);
+                all.reference.push(a);
+                all.generated.push(b);
+            }
         }
+        all
     }
 }
 
 impl LinearitySide {
-    fn of<'a>(sample: &Observables, groups: impl Iterator<Item = &'a [usize]>) -> Self {
+    fn of(sample: &Observables, groups: &[Vec<usize>]) -> Self {
         let mut side = Self::default();
         for group in groups {
             let pick = |values: &[f64]| {

@@ -3,7 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{ChannelSums, Correlation, Histogram, Linearity, Moments, Profiles};
+use super::{ChannelSums, Correlation, Histogram, Linearity, Moments, Profiles, Regression};
 use crate::observables::Geometry;
 
 /// How two samples compare. Serialises to `report.json`; what plots need beyond that is skipped there.
@@ -34,6 +34,8 @@ pub struct Evaluation {
     pub classifier: Option<Classifier>,
     /// Fréchet distance of a regressor's activations, where one was given.
     pub frechet_regression_distance: Option<f64>,
+    /// What that regressor says of both samples.
+    pub regression: Option<Regression>,
     /// Mean of the square roots of the Jensen-Shannon divergences of `visible_energy`, `n_hits`, `cell_energy`,
     /// `cog_z` and the longitudinal and (on a grid) radial profiles; null where one of them is. 0 is equality.
     pub fidelity_score: Option<f64>,
@@ -129,6 +131,12 @@ fn by_name<S: Serializer>(observables: &[Comparison], serializer: S) -> Result<S
 }
 
 impl Evaluation {
+    /// Adds what a regressor says.
+    pub fn set_regression(&mut self, regression: Regression) {
+        self.frechet_regression_distance = regression.frechet_distance;
+        self.regression = Some(regression);
+    }
+
     /// The observable called `name`.
     pub fn observable(&self, name: &str) -> Option<&Comparison> {
         self.observables

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Evaluation, LinearitySide, Moments};
+use super::{Evaluation, LinearitySide, Moments, Resolution};
 
 impl fmt::Display for Evaluation {
     /// Response, resolution and hits by incident energy with the ratio generated / reference, the longitudinal profile,
@@ -18,6 +18,7 @@ impl fmt::Display for Evaluation {
         self.by_energy(f)?;
         self.by_layer(f)?;
         self.by_observable(f)?;
+        self.by_regressor(f)?;
         if let Some(sums) = &self.channel_sums {
             writeln!(
                 f,
@@ -114,6 +115,33 @@ impl Evaluation {
             };
             let [a, b] = [a, b].map(|layers| layers.iter().sum());
             writeln!(f, "{name:>8}{}", pair(a, b))?;
+        }
+        Ok(())
+    }
+
+    fn by_regressor(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(r) = &self.regression else {
+            return Ok(());
+        };
+        let number = |v: Option<f64>| v.map_or("-".into(), short);
+        let (distance, noise) = (r.frechet_distance, r.reference_frechet_distance);
+        writeln!(
+            f,
+            "\nregressor {}: Fréchet distance {}, of the reference's halves {}",
+            r.regressor,
+            number(distance),
+            number(noise)
+        )?;
+        writeln!(
+            f,
+            "{:>8} | {:^28} | {:^28}",
+            "GeV", "μ90 of the energy, GeV", "σ90/μ90"
+        )?;
+        for (k, energy) in r.energies.iter().enumerate() {
+            let (a, b) = (&r.reference, &r.generated);
+            let resolution = |side: &Resolution| side.sigma90[k] / side.mu90[k];
+            write!(f, "{:>8}{}", short(*energy), pair(a.mu90[k], b.mu90[k]))?;
+            writeln!(f, "{}", pair(resolution(a), resolution(b)))?;
         }
         Ok(())
     }

@@ -251,6 +251,12 @@ impl System for Regressor {
         vec![("l1", losses::l1(energy, label))]
     }
 
+    fn reconstruct<'t>(&self, build: &Build<'t>) -> Option<[Var<'t>; 2]> {
+        let net = build.trained("regressor");
+        let [features, energy] = self.network(&net, None, build.showers());
+        Some([features, energy * self.config.energy_scale])
+    }
+
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
         let what = format!("{} generates no showers", self.name);
         build.tape.fail(Error::Config(what))

@@ -1,12 +1,13 @@
 //! What a system must say of itself so that one trainer trains it and one generator samples it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Preset;
+use super::{Metadata, Preset, Weights};
 use crate::gpu::Gpu;
 use crate::nn::{Mode, Net, Network, Parameters};
 use crate::ops::Optimizer;
@@ -98,6 +99,12 @@ pub trait System: Send + Sync {
     /// Showers `[Z,X,Y,N]` in the unit of the training file.
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t>;
 
+    /// For a regressor: features `[F,N]` of the batch's showers and their energies `[1,N]` in GeV. Only
+    /// [`Build::showers`] may be read.
+    fn reconstruct<'t>(&self, _build: &Build<'t>) -> Option<[Var<'t>; 2]> {
+        None
+    }
+
     /// Tensors that are taken from the training data rather than trained.
     fn data_tensors(&self, _data: &DataSummary) -> Vec<DataTensor> {
         Vec::new()
@@ -182,6 +189,56 @@ impl Networks {
             all.insert(name, parameters);
         }
         Ok(Self(all))
+    }
+
+    /// The system, the networks and the metadata of a weights file, ready to sample; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the tensor or the condition that is missing, of the wrong shape or superfluous.
+    pub fn load(
+        gpu: &Arc<Gpu>,
+        weights: Weights,
+        path: &Path,
+    ) -> Result<(Box<dyn System>, Self, Metadata)> {
+        let metadata = weights.metadata;
+        let wrong = |what: String| Error::format(path, what);
+        let system = super::open(&metadata.model, metadata.config.clone())
+            .map_err(|e| wrong(e.to_string()))?;
+        let names: Vec<&str> = metadata
+            .conditions
+            .iter()
+            .map(|c| c.name.as_str())
+            .collect();
+        if names != system.conditions() {
+            let wanted = system.conditions();
+            return Err(wrong(format!(
+                "its conditions are {names:?}, the model's {wanted:?}"
+            )));
+        }
+        let mut tensors = weights.tensors;
+        let networks = Self::new(gpu, system.as_ref(), &system.kept(), 0, false)?;
+        for (name, parameters) in networks.iter() {
+            for tensor in &parameters.network().tensors {
+                let full = format!("{name}.{}", tensor.name);
+                let (shape, values) = tensors
+                    .remove(&full)
+                    .ok_or_else(|| wrong(format!("tensor '{full}' is missing")))?;
+                if shape != tensor.shape {
+                    let wanted = &tensor.shape;
+                    return Err(wrong(format!(
+                        "tensor '{full}' has shape {shape:?}, expected {wanted:?}"
+                    )));
+                }
+                parameters.set(gpu, &tensor.name, &values)?;
+            }
+        }
+        if let Some(name) = tensors.keys().next() {
+            return Err(wrong(format!(
+                "tensor '{name}' belongs to no layer of {}",
+                metadata.model
+            )));
+        }
+        Ok((system, networks, metadata))
     }
 
     /// The network `name`.

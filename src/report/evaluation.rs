@@ -91,6 +91,13 @@ impl EvaluationReport {
             plots,
         );
         self.add(
+            "Reconstructed energy",
+            "What a regressor says of both samples: mean and resolution of its energies by incident energy, and the \
+             Fréchet distance of its last hidden layer.",
+            tables::regression(all, names),
+            Vec::new(),
+        );
+        self.add(
             "Energies and hits",
             "Per shower, and for the cell energies per cell; cells below the threshold count as empty. Bars and the \
              grey band are statistical errors. The outermost 0.1 % of a sample is not drawn where it would stretch \

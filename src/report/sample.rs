@@ -14,7 +14,7 @@ const BLOCK: usize = 8 << 20;
 const AHEAD: usize = 2;
 
 /// A shower file that can be evaluated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FileSample {
     file: Arc<ShowerFile>,
     view: View,

@@ -228,3 +228,65 @@ fn training_survives_an_interrupt_and_a_kill() {
     ];
     assert_eq!(calogen(&args).status, 0);
 }
+
+#[test]
+fn a_regressor_is_trained_and_compares_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (config, run, out) = (path("config.toml"), path("run"), path("report"));
+    std::fs::write(
+        &config,
+        "shape = [7, 12, 15]\nconvs = [{channels = 4, kernel = 3, stride = 2, padding = 1, norm = true}]\n",
+    )
+    .unwrap();
+    let mut args = vec!["train", "regressor", "--preset", "small", "--data", SAMPLE];
+    args.extend(["--config", &config, "--steps", "60", "--out", &run]);
+    let trained = calogen(&args);
+    assert_eq!(trained.status, 0, "{}", trained.err);
+    let refused = fails(
+        1,
+        &[
+            "generate",
+            &run,
+            "--events",
+            "2",
+            "--energy",
+            "50",
+            "--out",
+            &path("x.h5"),
+        ],
+    );
+    assert!(refused.contains("generates no showers"), "{refused}");
+
+    let mut args = vec!["evaluate", "--reference", SAMPLE, "--generated", SAMPLE];
+    args.extend(["--regressor", &run, "--out", &out, "--json"]);
+    let found = calogen(&args);
+    assert_eq!(found.status, 0, "{}", found.err);
+    let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+    assert!(json["frechet_regression_distance"].as_f64().unwrap() < 1e-9);
+    assert!(
+        json["regression"]["reference_frechet_distance"]
+            .as_f64()
+            .unwrap()
+            > 1e-9
+    );
+    let mu = json["regression"]["reference"]["mu90"].as_array().unwrap();
+    let mu: Vec<f64> = mu.iter().map(|m| m.as_f64().unwrap()).collect();
+    assert_eq!(mu.len(), 5);
+    assert!(mu.is_sorted() && mu[4] > 1.5 * mu[0], "{mu:?}");
+    let held = fails(
+        1,
+        &[
+            "evaluate",
+            "--reference",
+            SAMPLE,
+            "--generated",
+            SAMPLE,
+            "--regressor",
+            "hgcal-small",
+            "--out",
+            &out,
+        ],
+    );
+    assert!(held.contains("is no regressor"), "{held}");
+}

@@ -21,6 +21,7 @@ const FLAGS: [(&str, &[&str]); 2] = [
             "--calice-mip",
             "--json",
             "--origin",
+            "--regressor",
             "--sum-layers",
         ],
     ),

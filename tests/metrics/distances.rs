@@ -185,3 +185,81 @@ fn spectrum_counts_in_steps_beyond_its_limit() {
         );
     }
 }
+
+/// `n` rows of correlated features: each is a mixture of `width` uniform numbers.
+fn features(seed: u64, n: usize, width: usize) -> Vec<f32> {
+    let mut uniform = Uniform(seed);
+    let mixture: Vec<f64> = (0..width * width).map(|_| uniform.next() - 0.4).collect();
+    let mut rows = Vec::new();
+    for _ in 0..n {
+        let u: Vec<f64> = (0..width).map(|_| uniform.next()).collect();
+        rows.extend((0..width).map(|i| {
+            (0..width)
+                .map(|j| mixture[i * width + j] * u[j])
+                .sum::<f64>() as f32
+        }));
+    }
+    rows
+}
+
+#[test]
+fn frechet_distance_in_two_dimensions_has_a_closed_form() {
+    let (a, b) = (features(3, 40, 2), features(4, 57, 2));
+    let moments = |rows: &[f32]| {
+        let n = rows.len() as f64 / 2.0;
+        let mean = [0, 1].map(|i| {
+            rows.iter()
+                .skip(i)
+                .step_by(2)
+                .map(|&x| f64::from(x))
+                .sum::<f64>()
+                / n
+        });
+        let covariance = |i: usize, j: usize| {
+            let products = rows
+                .chunks(2)
+                .map(|r| (f64::from(r[i]) - mean[i]) * (f64::from(r[j]) - mean[j]));
+            products.sum::<f64>() / (n - 1.0)
+        };
+        (mean, [covariance(0, 0), covariance(0, 1), covariance(1, 1)])
+    };
+    let ((ma, ca), (mb, cb)) = (moments(&a), moments(&b));
+    let means = (ma[0] - mb[0]).powi(2) + (ma[1] - mb[1]).powi(2);
+    let product = ca[0] * cb[0] + 2.0 * ca[1] * cb[1] + ca[2] * cb[2];
+    let det = |c: [f64; 3]| c[0] * c[2] - c[1] * c[1];
+    // The trace of a root of a 2 x 2 matrix, from trace and determinant.
+    let root = (product + 2.0 * (det(ca) * det(cb)).sqrt()).sqrt();
+    let wanted = means + ca[0] + ca[2] + cb[0] + cb[2] - 2.0 * root;
+    let of = |rows: &[f32]| Gaussian::of(rows, 2).unwrap();
+    close(of(&a).distance(&of(&b)).unwrap(), wanted);
+    assert!(of(&a).distance(&of(&a)).unwrap() < 1e-12);
+    assert_eq!(
+        of(&a).distance(&Gaussian::of(&features(5, 9, 3), 3).unwrap()),
+        None
+    );
+    assert_eq!(Gaussian::of(&a[..2], 2), None);
+}
+
+#[test]
+fn eigenvectors_rebuild_their_matrix() {
+    let n = 23;
+    let rows = features(6, n, n);
+    let mut matrix = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..n {
+            matrix[i * n + j] = f64::from(rows[i * n + j]) + f64::from(rows[j * n + i]);
+        }
+    }
+    let (values, vectors) = symmetric_eigen(&matrix, n);
+    for i in 0..n {
+        for j in 0..n {
+            let of = |k: usize| vectors[i * n + k] * values[k] * vectors[j * n + k];
+            let rebuilt: f64 = (0..n).map(of).sum();
+            assert!((rebuilt - matrix[i * n + j]).abs() < 1e-12);
+            let length: f64 = (0..n)
+                .map(|k| vectors[k * n + i] * vectors[k * n + j])
+                .sum();
+            assert!((length - f64::from(u8::from(i == j))).abs() < 1e-12);
+        }
+    }
+}

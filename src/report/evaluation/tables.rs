@@ -1,7 +1,7 @@
 //! The tables of the page.
 
 use super::names::Names;
-use crate::metrics::{Evaluation, LinearitySide};
+use crate::metrics::{Evaluation, LinearitySide, Resolution};
 use crate::report::Table;
 
 const NONE: &str = "–";
@@ -129,6 +129,35 @@ pub fn by_energy(all: &[Evaluation], names: &Names) -> Vec<Table> {
         });
     }
     tables
+}
+
+/// Energy as a regressor reconstructs it, a table for each generated sample.
+pub fn regression(all: &[Evaluation], names: &Names) -> Vec<Table> {
+    let with = |e: &Evaluation, name: &String| {
+        let r = e.regression.as_ref()?;
+        let ratio = |side: &Resolution, k: usize| short(side.sigma90[k] / side.mu90[k]);
+        let row = |k: usize| {
+            let (a, b) = (&r.reference, &r.generated);
+            vec![
+                short(r.energies[k]),
+                short(a.mu90[k]),
+                short(b.mu90[k]),
+                ratio(a, k),
+                ratio(b, k),
+            ]
+        };
+        Some(Table {
+            caption: format!(
+                "{name}; Fréchet distance of the features {}, of the reference's halves {}",
+                number(r.frechet_distance),
+                number(r.reference_frechet_distance)
+            ),
+            columns: strings(&["GeV", "μ90 ref., GeV", "gen.", "σ90/μ90 ref.", "gen."]),
+            rows: (0..r.energies.len()).map(row).collect(),
+        })
+    };
+    let pairs = all.iter().zip(&names.generated);
+    pairs.filter_map(|(e, name)| with(e, name)).collect()
 }
 
 /// Every observable, a table for each generated sample.

@@ -1,0 +1,106 @@
+//! Regressors: weights and showers in, energies and features out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::gpu::Gpu;
+use crate::models::{Build, Metadata, Networks, System, Weights};
+use crate::tape::{Options, Program, Tape};
+use crate::{Error, Result};
+
+/// Showers in a batch.
+const BATCH: usize = 64;
+
+/// What a regressor says of some showers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reconstructed {
+    /// Energies in GeV.
+    pub energies: Vec<f32>,
+    /// Activations of its last hidden layer, shower by shower.
+    pub features: Vec<f32>,
+}
+
+/// A trained regressor.
+pub struct Reconstructor {
+    system: Box<dyn System>,
+    metadata: Metadata,
+    program: Program,
+}
+
+impl Reconstructor {
+    /// Loads a weights file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read or holds no regressor.
+    pub fn load(gpu: &Arc<Gpu>, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let (system, networks, metadata) = Networks::load(gpu, Weights::read(path)?, path)?;
+        let tape = Tape::new();
+        let build = Build::new(&tape, &networks, system.as_ref(), BATCH);
+        let Some([features, energy]) = system.reconstruct(&build) else {
+            let what = format!("model {} is no regressor", metadata.model);
+            return Err(Error::format(path, what));
+        };
+        let outputs = [
+            ("features", features.batch_first()),
+            ("energy", energy.batch_first()),
+        ];
+        let options = Options {
+            frozen: true,
+            ..Options::default()
+        };
+        let program = tape.compile(gpu, &outputs, options)?;
+        Ok(Self {
+            system,
+            metadata,
+            program,
+        })
+    }
+
+    /// What the weights file says of itself.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Extents of what it sees of a shower (Z, X, Y).
+    pub fn shape(&self) -> [usize; 3] {
+        self.system.shape()
+    }
+
+    /// Where in a larger shower that lies.
+    pub fn origin(&self) -> Option<[usize; 3]> {
+        self.system.origin()
+    }
+
+    /// Energies and features of showers `[N,Z,X,Y]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if that is no whole number of showers.
+    pub fn run(&self, showers: &[f32]) -> Result<Reconstructed> {
+        let cells: usize = self.shape().iter().product();
+        if !showers.len().is_multiple_of(cells) {
+            let what = format!("{} cells are no showers of {cells}", showers.len());
+            return Err(Error::shape("reconstruct", what));
+        }
+        let mut all = Reconstructed::default();
+        let mut batch = vec![0.0; BATCH * cells];
+        for part in showers.chunks(BATCH * cells) {
+            // A batch that is not full ends with showers of before; what is said of them is dropped.
+            batch[..part.len()].copy_from_slice(part);
+            self.program.set("showers", &batch)?;
+            self.program.run()?;
+            let events = part.len() / cells;
+            let (features, energy) = (self.program.read("features")?, self.program.read("energy")?);
+            let width = features.len() / BATCH;
+            all.features.extend_from_slice(&features[..events * width]);
+            all.energies.extend_from_slice(&energy[..events]);
+        }
+        match all.features.iter().position(|f| !f.is_finite()) {
+            Some(i) => Err(Error::NotFinite(format!(
+                "feature {i} of the regressor is {}",
+                all.features[i]
+            ))),
+            None => Ok(all),
+        }
+    }
+}
