@@ -54,6 +54,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
             .collect();
         return print_json(&serde_json::json!({
             "model": name, "preset": args.preset, "networks": list, "parameters": total,
+            "config": system.config(),
         }));
     }
     let mut text = String::new();

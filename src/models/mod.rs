@@ -1,7 +1,20 @@
 //! The systems, written once over [`Var`](crate::tape::Var).
 //!
-//! A system reads top to bottom: configuration and presets, networks, the losses of each kind of step, sampling. To add
-//! one, copy `regressor.rs`, the shortest, and add a line to [`ENTRIES`].
+//! # Adding a system
+//! Copy `regressor.rs`, the shortest, to a file of your own, and add a line to [`ENTRIES`]. From then on `calogen models`,
+//! `train`, `generate` and `bench` know it. A file reads top to bottom:
+//!
+//! 1. `Config`, all settings with serde; [`Family::preset`] gives the published and the small ones, [`Family::new`] checks
+//!    values. Shapes are checked by declaring the networks.
+//! 2. The networks: functions of a [`Net`](crate::nn::Net) and variables, showers `[Z,X,Y,N]`, the batch always last.
+//!    [`System::networks`] declares each once, which lists its tensors and layers.
+//! 3. [`System::steps`], the kinds of training step, each with the networks it updates; [`System::schedule`], which of them
+//!    the next batch takes and at what rate; [`System::losses`], the losses of each, the first of which is minimised.
+//! 4. [`System::sample`], from labels and noise to showers in the unit of the training file, with
+//!    [`Build::trained`](Build::trained) networks.
+//!
+//! Random numbers have addresses: give each use a stream of its own. Then write the same step in PyTorch in `tools/steps`:
+//! `tools/make_steps.py` makes a golden case of it, and `tests/systems/steps.rs` compares every loss and parameter.
 
 mod hgcal_wgan;
 pub mod latent;
