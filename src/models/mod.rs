@@ -20,7 +20,7 @@ pub use system::{
 #[cfg(feature = "train")]
 pub(crate) use weights::write_tensors;
 pub use weights::{Condition, Metadata, Weights};
-pub use zdc::{Autoencoder, CondDcgan, Conditions};
+pub use zdc::{Autoencoder, CondDcgan, Conditions, E2eSae};
 
 use crate::{Error, Result};
 
@@ -59,8 +59,13 @@ pub static ENTRIES: &[Entry] = &[
         "the same, its codes held to the prior by their maximum mean discrepancy",
     ),
     Entry::of::<Autoencoder>(
-        "swae",
-        "unconditional, its codes held to the prior by the sliced Wasserstein distance",
+        "sae",
+        "unconditional, its codes held to the prior by the Sinkhorn divergence",
+    ),
+    Entry::of::<Autoencoder>("swae", "likewise by the sliced Wasserstein distance"),
+    Entry::of::<E2eSae>(
+        "e2e-sae",
+        "end-to-end Sinkhorn autoencoder: codes from a noise generator trained with it",
     ),
     Entry::of::<CondDcgan>("cond-dcgan", "conditional DCGAN of ZDC images, 44x44"),
 ];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conditions::beside;
 use super::images::{Decoder, Encoder};
+use super::transport::Transport;
 use super::{ADAM, Conditions, Rates, check, logarithm};
 use crate::Result;
 use crate::losses;
@@ -67,6 +68,13 @@ pub enum Regulariser {
         scales: Vec<f32>,
         /// Takes pairs of a code with itself as well.
         biased: bool,
+    },
+    /// Sinkhorn divergence.
+    Sinkhorn {
+        /// Its weight.
+        weight: f32,
+        /// How it is computed.
+        transport: Transport,
     },
     /// Sliced Wasserstein-2 distance, squared.
     Sliced {
@@ -129,6 +137,10 @@ impl Family for Autoencoder {
                 scales: vec![0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0],
                 biased: false,
             },
+            "sae" => Regulariser::Sinkhorn {
+                weight: 10.0,
+                transport: Transport::usual(),
+            },
             "swae" => Regulariser::Sliced {
                 weight: 10.0,
                 directions: 50,
@@ -169,6 +181,7 @@ impl Family for Autoencoder {
             Regulariser::Sliced { directions, .. } => {
                 require(*directions > 0, "directions must be at least 1")?;
             }
+            Regulariser::Sinkhorn { transport, .. } => transport.check()?,
             Regulariser::Kld { .. } => {}
         }
         Ok(Self { name, config })
@@ -308,6 +321,10 @@ impl System for Autoencoder {
             } => {
                 let mmd = losses::mmd_imq(code, prior(), scales, *biased);
                 ("mmd", *weight, mmd)
+            }
+            Regulariser::Sinkhorn { weight, transport } => {
+                let divergence = losses::sinkhorn_divergence(code, prior(), &transport.spec());
+                ("sinkhorn", *weight, divergence)
             }
             Regulariser::Sliced { weight, directions } => {
                 let normal = build.normal(DIRECTIONS, &[c.latent, *directions]);

@@ -73,7 +73,7 @@ impl Decoder {
         for (i, &channels) in self.channels.iter().enumerate().skip(1) {
             let name = format!("conv{i}");
             h = same(
-                net,
+                &net.before_batch_norm(),
                 &name,
                 h.upsample_nearest2d([2, 2]),
                 channels,

@@ -9,11 +9,14 @@
 mod autoencoder;
 mod cond_dcgan;
 mod conditions;
+mod e2e_sae;
 mod images;
+mod transport;
 
 pub use autoencoder::Autoencoder;
 pub use cond_dcgan::CondDcgan;
 pub use conditions::Conditions;
+pub use e2e_sae::E2eSae;
 
 use super::{Preprocess, require};
 use crate::Result;

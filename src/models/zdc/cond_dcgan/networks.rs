@@ -53,16 +53,17 @@ impl CondDcgan {
         conditions: Option<Var<'t>>,
     ) -> Var<'t> {
         let (net, g) = (pass.net, &self.config.generator);
-        let h = net.linear("dense0", beside(noise, conditions), g.dense);
+        let before = net.before_batch_norm();
+        let h = before.linear("dense0", beside(noise, conditions), g.dense);
         let h = self.hidden(&mut pass, "dense0", h);
         let [rows, columns] = g.start;
-        let h = net.linear("dense1", h, g.channels * rows * columns);
+        let h = before.linear("dense1", h, g.channels * rows * columns);
         let h = self.hidden(&mut pass, "dense1", h);
         let mut h = h.reshape(&[g.channels, rows, columns, noise.extent(1)]);
         for (i, k) in g.convs.iter().enumerate() {
             let name = format!("conv{i}");
             h = unpadded(
-                &net,
+                &net.before_batch_norm(),
                 &name,
                 h.upsample_nearest2d(k.upsample),
                 k.channels,
@@ -87,14 +88,14 @@ impl CondDcgan {
         let mut h = images;
         for (i, k) in d.convs.iter().enumerate() {
             let name = format!("conv{i}");
-            h = unpadded(&net, &name, h, k.channels, k.kernel);
+            h = unpadded(&net.before_batch_norm(), &name, h, k.channels, k.kernel);
             h = self.hidden(&mut pass, &name, h);
             h = h.max_pool2d(k.pool, k.pool, [0, 0]);
         }
         h = beside(h.flatten(), conditions);
         for (i, &width) in d.dense.iter().enumerate() {
             let name = format!("dense{i}");
-            h = net.linear(&name, h, width);
+            h = net.before_batch_norm().linear(&name, h, width);
             h = self.hidden(&mut pass, &name, h);
         }
         [h, net.linear("output", h, outputs)]
