@@ -27,6 +27,8 @@ fn sample(name: &str, variant: usize) -> f64 {
         "BINS" => [8.0, 1.0],
         "JOIN" | "BACK" | "SHARED" | "INVERSE" => [1.0, 0.0],
         "ROWS" | "COLUMNS" | "LIVE" => [4.0, 1.0],
+        "SPLIT" => [8.0, 1.0],
+        "STORED" | "WEIGHTED" => [1.0, 0.0],
         "SPAN" => [4.0, 4.0],
         "QUADS" => [2.0, 1.0],
         "GROUPS" => [3.0, 1.0],

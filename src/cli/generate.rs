@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 
-use calogen::data::{Labels, ShowerFile, ShowerInfo, ShowerWriter, Showers};
-use calogen::generate::{Generator, LabelRows};
+use calogen::data::{Labels, ShowerInfo, ShowerWriter, Showers};
+use calogen::generate::Generator;
 use calogen::gpu::Gpu;
-use calogen::ops::random;
 use calogen::{Error, Result};
 
 use super::Global;
+use super::labels::Source;
 use super::output::{Progress, print, print_json, say};
 use super::weights::find;
 
 /// Events whose labels are held at once: a long run needs no more memory than a short one.
 const STRETCH: u64 = 1 << 14;
-/// Stream of the energies of --energy-range.
-const ENERGY_STREAM: u32 = 0x4100_0000;
 
 /// Generate showers into a file
 ///
@@ -32,16 +30,17 @@ pub struct Args {
     out: PathBuf,
     /// Incident energies, GeV; several are taken in turn
     #[arg(long, value_name = "GEV", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["energy_range", "conditions"])]
-    energy: Vec<f32>,
+    pub(super) energy: Vec<f32>,
     /// Incident energies uniform from A to B, GeV [default: the range of the training data]
     #[arg(long, value_name = "A:B", conflicts_with = "conditions")]
-    energy_range: Option<String>,
-    /// Take energies, positions and conditions from a shower file, in order
+    pub(super) energy_range: Option<String>,
+    /// Take energies, positions and conditions from a shower file, in order, or from the columns of a table (.csv, a first
+    /// line of names), line by line in turn. Models of whole particles (mass, charge, momentum) need it
     #[arg(long, value_name = "FILE")]
-    conditions: Option<PathBuf>,
+    pub(super) conditions: Option<PathBuf>,
     /// Seed
     #[arg(long, default_value_t = 0, value_name = "S")]
-    seed: u64,
+    pub(super) seed: u64,
     /// Showers computed at once
     #[arg(long, default_value_t = calogen::generate::BATCH, value_name = "N")]
     batch: usize,
@@ -62,13 +61,6 @@ pub struct Args {
     json: bool,
 }
 
-/// Where the labels of an event come from.
-enum Source {
-    Listed(Vec<f32>),
-    Range(f32, f32),
-    File(Box<ShowerFile>),
-}
-
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let wrong = |what: String| Err(Error::Config(what));
     if args.events == 0 || args.batch == 0 {
@@ -83,7 +75,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let gpu = Gpu::open(global.device.as_deref())?;
     let mut generator = Generator::load(&gpu, find(&args.weights)?)?;
     let about = generator.metadata().clone();
-    let source = source(args, &generator, end)?;
+    let mut source = Source::new(args, &generator, end)?;
     generator.set_batch(args.batch);
     generator.set_threshold(args.threshold.unwrap_or(about.threshold));
     if args.plan {
@@ -123,7 +115,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let mut first = args.first_event;
     while first < end {
         let count = STRETCH.min(end - first) as usize;
-        let rows = rows(&source, &generator, args, first, count)?;
+        let rows = source.rows(&generator, first, count)?;
         let shape = generator.shape();
         generator.stream(&rows, args.seed, first, |block| {
             let own = |i: usize| rows.row(block.first + i);
@@ -163,78 +155,4 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         args.events,
         args.out.display()
     ))
-}
-
-fn source(args: &Args, generator: &Generator, end: u64) -> Result<Source> {
-    let trained = &generator.metadata().conditions[0];
-    let warn = |low: f32, high: f32| {
-        if low < trained.min || high > trained.max {
-            let range = format!("{} to {} GeV", trained.min, trained.max);
-            say(&format!(
-                "calogen: warning: energies outside the training range, {range}"
-            ));
-        }
-    };
-    if let Some(path) = &args.conditions {
-        let file = ShowerFile::open(path)?;
-        if (file.len() as u64) < end {
-            let what = format!(
-                "it has {} events, but events up to {} were asked for",
-                file.len(),
-                end - 1
-            );
-            return Err(Error::format(path, what));
-        }
-        return Ok(Source::File(Box::new(file)));
-    }
-    if !args.energy.is_empty() {
-        let (low, high) = args
-            .energy
-            .iter()
-            .fold((f32::INFINITY, 0.0f32), |(l, h), &e| (l.min(e), h.max(e)));
-        warn(low, high);
-        return Ok(Source::Listed(args.energy.clone()));
-    }
-    let (low, high) = match &args.energy_range {
-        None => (trained.min, trained.max),
-        Some(text) => text
-            .split_once(':')
-            .and_then(|(a, b)| Some((a.parse::<f32>().ok()?, b.parse::<f32>().ok()?)))
-            .filter(|(a, b)| *a > 0.0 && b >= a && b.is_finite())
-            .ok_or_else(|| {
-                Error::Config(format!(
-                    "--energy-range '{text}': expected A:B with 0 < A <= B"
-                ))
-            })?,
-    };
-    warn(low, high);
-    Ok(Source::Range(low, high))
-}
-
-/// Labels of events `first`, .. by (seed, event), or in the order of the file.
-fn rows(
-    source: &Source,
-    generator: &Generator,
-    args: &Args,
-    first: u64,
-    count: usize,
-) -> Result<LabelRows> {
-    let energies: Vec<f32> = match source {
-        Source::Listed(list) => (0..count as u64)
-            .map(|i| list[((first + i) % list.len() as u64) as usize])
-            .collect(),
-        Source::Range(a, b) => (0..count as u64)
-            .map(|i| a + (b - a) * random::uniform(args.seed, ENERGY_STREAM, first + i, 0))
-            .collect(),
-        Source::File(file) => {
-            let names = generator.label_names();
-            let showers = file.read(first as usize..first as usize + count)?;
-            let values = showers.labels(&names)?;
-            return Ok(LabelRows {
-                values,
-                columns: names.len(),
-            });
-        }
-    };
-    generator.labels(&energies, args.seed, first)
 }

@@ -6,6 +6,7 @@ mod bench;
 mod devices;
 mod evaluate;
 mod generate;
+mod labels;
 mod models;
 mod output;
 mod train;

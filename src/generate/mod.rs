@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::gpu::{Gpu, Profile, Readback};
-use crate::models::{self, Build, Metadata, Networks, System, Weights};
+use crate::models::{self, Build, Conditioning, Metadata, Networks, System, Weights};
 use crate::ops::random;
 use crate::tape::{Options, Plan, Program, Tape};
 use crate::{Error, Result};
@@ -151,6 +151,11 @@ impl Generator {
         self.system.conditions()
     }
 
+    /// How labels may be chosen.
+    pub fn conditioning(&self) -> Conditioning {
+        self.system.conditioning()
+    }
+
     /// Showers computed at once. Events are the same, to the bit, for any batch.
     pub fn set_batch(&mut self, batch: usize) {
         self.batch = batch.max(1);
@@ -162,15 +167,28 @@ impl Generator {
     }
 
     /// Labels for events of the given energies (GeV), from event `first_event` of `seed` on. Other labels are drawn
-    /// uniformly from their range in the training data, by (seed, event).
+    /// uniformly from their range in the training data, by (seed, event). An unconditional system takes no notice of the
+    /// energy, for which 0 says that there is none.
     ///
     /// # Errors
-    /// [`Error::Config`] if an energy is not a finite number above 0.
+    /// [`Error::Config`] if an energy is not a finite number above 0, or if the labels belong together
+    /// ([`Conditioning::Joint`]): then [`LabelRows`] must come from particles that exist.
     pub fn labels(&self, energies: &[f32], seed: u64, first_event: u64) -> Result<LabelRows> {
         let columns = self.metadata.conditions.len();
+        let unconditional = match self.conditioning() {
+            Conditioning::Free => false,
+            Conditioning::Unconditional => true,
+            Conditioning::Joint => {
+                return Err(Error::Config(format!(
+                    "{} makes showers of whole particles: {} belong together and are not drawn one by one",
+                    self.metadata.model,
+                    self.label_names().join(", ")
+                )));
+            }
+        };
         let mut values = Vec::with_capacity(energies.len() * columns);
         for (i, &energy) in energies.iter().enumerate() {
-            if !(energy.is_finite() && energy > 0.0) {
+            if !(energy.is_finite() && (energy > 0.0 || unconditional && energy == 0.0)) {
                 return Err(Error::Config(format!(
                     "event {i}: incident energy {energy} GeV; it must be above 0"
                 )));

@@ -3,10 +3,15 @@
 //! Distances between samples take them as `[D, N]`, features times showers.
 
 mod mmd;
+mod sinkhorn;
 mod sorted_kernel;
 mod wasserstein;
 
 pub use mmd::{mmd_gaussian, mmd_imq, squared_distances};
+pub use sinkhorn::{
+    Sinkhorn, entropic_transport, sinkhorn_divergence, transport_potentials,
+    weighted_sinkhorn_divergence,
+};
 pub use sorted_kernel::{SortedKernel, sorted_kernel_mmd};
 pub use wasserstein::{directions, sliced_wasserstein2, wasserstein1};
 

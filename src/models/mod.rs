@@ -23,15 +23,19 @@ mod regressor;
 mod schedule;
 mod system;
 mod weights;
+mod zdc;
 
 pub use hgcal_wgan::HgcalWgan;
 
 pub use preprocess::Preprocess;
 pub use regressor::Regressor;
-pub use system::{Build, DataSummary, DataTensor, Family, Networks, Progress, Step, System, Turn};
+pub use system::{
+    Build, Conditioning, DataSummary, DataTensor, Family, Networks, Progress, Step, System, Turn,
+};
 #[cfg(feature = "train")]
 pub(crate) use weights::write_tensors;
 pub use weights::{Condition, Metadata, Weights};
+pub use zdc::{Autoencoder, CondDcgan, Conditions, E2eSae};
 
 use crate::{Error, Result};
 
@@ -61,6 +65,24 @@ pub static ENTRIES: &[Entry] = &[
     Entry::of::<Regressor>("regressor-bn-core", "regressor-bn on the core"),
     Entry::of::<Regressor>("regressor-plus-core", "regressor-plus on the core"),
     Entry::of::<Regressor>("regressor-deep-core", "regressor-deep on the core"),
+    Entry::of::<Autoencoder>(
+        "cond-vae",
+        "conditional variational autoencoder of ZDC images, 44x44",
+    ),
+    Entry::of::<Autoencoder>(
+        "cond-wae",
+        "the same, its codes held to the prior by their maximum mean discrepancy",
+    ),
+    Entry::of::<Autoencoder>(
+        "sae",
+        "unconditional, its codes held to the prior by the Sinkhorn divergence",
+    ),
+    Entry::of::<Autoencoder>("swae", "likewise by the sliced Wasserstein distance"),
+    Entry::of::<E2eSae>(
+        "e2e-sae",
+        "end-to-end Sinkhorn autoencoder: codes from a noise generator trained with it",
+    ),
+    Entry::of::<CondDcgan>("cond-dcgan", "conditional DCGAN of ZDC images, 44x44"),
 ];
 
 /// A line of [`ENTRIES`].

@@ -45,6 +45,17 @@ pub struct Progress {
     pub share: f64,
 }
 
+/// How the labels of a system may be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conditioning {
+    /// Each for itself: energy, impact point.
+    Free,
+    /// Only together, because they describe one particle: mass, charge, momentum, ...
+    Joint,
+    /// Not at all: showers follow the training data.
+    Unconditional,
+}
+
 /// A generative system: its networks, its steps, its sampler.
 pub trait System: Send + Sync {
     /// The name under which the command line knows it.
@@ -56,8 +67,14 @@ pub trait System: Send + Sync {
     /// Extents of a shower (Z, X, Y).
     fn shape(&self) -> [usize; 3];
 
-    /// Names of the labels a shower is generated for: `energy`, `position_x`, `position_y`, or of the file's conditions.
+    /// Names of the labels a shower is generated for, the energy first: `energy`, `position_x`, `position_y`, or of the
+    /// file's conditions. An unconditional system names the energy alone and does not look at it.
     fn conditions(&self) -> Vec<String>;
+
+    /// How those labels may be chosen.
+    fn conditioning(&self) -> Conditioning {
+        Conditioning::Free
+    }
 
     /// All networks.
     fn networks(&self) -> Result<Vec<Network>>;

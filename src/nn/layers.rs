@@ -66,7 +66,7 @@ impl<'t> Net<'t> {
         bias: Init,
     ) -> Var<'t> {
         let w = self.parameter(&format!("{name}.weight"), &[outputs, x.extent(0)], weight);
-        let b = self.parameter(&format!("{name}.bias"), &[outputs], bias);
+        let b = self.bias(name, outputs, bias);
         let y = x.linear(w, Some(b));
         self.note(name, format!("Linear {} -> {outputs}", x.extent(0)), y);
         y
@@ -90,7 +90,7 @@ impl<'t> Net<'t> {
             &[outputs, c, kernel[0], kernel[1], kernel[2]],
             self.weight_init(fan_in),
         );
-        let b = bias.then(|| self.bias(name, outputs, fan_in));
+        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
         let y = x.conv(w, b, spec);
         self.note(
             name,
@@ -117,7 +117,7 @@ impl<'t> Net<'t> {
         let fan_in = c * kh * kw;
         let shape = [outputs, c, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
-        let b = bias.then(|| self.bias(name, outputs, fan_in));
+        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
         let y = planes(volume(x).conv(w.reshape(&[outputs, c, 1, kh, kw]), b, &window.spec()));
         self.note(name, format!("Conv2d {c} -> {outputs} {window}"), y);
         y
@@ -138,7 +138,7 @@ impl<'t> Net<'t> {
         let fan_in = outputs * kh * kw;
         let shape = [c, outputs, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
-        let b = bias.then(|| self.bias(name, outputs, fan_in));
+        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
         let more = [0, output_padding[0], output_padding[1]];
         let w = w.reshape(&[c, outputs, 1, kh, kw]);
         let y = planes(volume(x).conv_transpose(w, b, &window.spec(), more));
@@ -164,7 +164,7 @@ impl<'t> Net<'t> {
         let fan_in = outputs * kd * kh * kw;
         let shape = [c, outputs, kd, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
-        let b = bias.then(|| self.bias(name, outputs, fan_in));
+        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
         let y = x.conv_transpose(w, b, spec, more);
         let text = format!(
             "ConvTranspose3d {c} -> {outputs} k{kernel:?} s{:?} p{:?} +{more:?}",
@@ -172,12 +172,6 @@ impl<'t> Net<'t> {
         );
         self.note(name, text, y);
         y
-    }
-
-    #[track_caller]
-    fn bias(&self, name: &str, outputs: usize, fan_in: usize) -> Var<'t> {
-        let init = Init::fan_in(fan_in);
-        self.parameter(&format!("{name}.bias"), &[outputs], init)
     }
 
     /// Drops each element with probability `p` while training and scales the rest by 1 / (1 - p). `random` addresses the

@@ -82,6 +82,7 @@ impl Network {
             mode: Mode::Infer,
             source: Source::Declare(&network),
             init: None,
+            still_biases: false,
         });
         tape.check()?;
         Ok(network.into_inner())
@@ -126,6 +127,8 @@ pub struct Net<'t> {
     source: Source<'t>,
     /// How weights of linear and convolution layers start, if not as PyTorch's do.
     init: Option<Init>,
+    /// See [`Net::before_batch_norm`].
+    still_biases: bool,
 }
 
 impl<'t> Net<'t> {
@@ -139,6 +142,7 @@ impl<'t> Net<'t> {
                 mean: false,
             },
             init: None,
+            still_biases: false,
         }
     }
 
@@ -152,6 +156,7 @@ impl<'t> Net<'t> {
                 mean: true,
             },
             init: None,
+            still_biases: false,
         }
     }
 
@@ -160,6 +165,25 @@ impl<'t> Net<'t> {
         Self {
             init: Some(init),
             ..self
+        }
+    }
+
+    /// The same network for a layer right before a batch norm, which takes the effect of a bias away: biases get no
+    /// gradient. Left to rounding errors it would not be 0, and Adam would move them as far as anything else.
+    pub fn before_batch_norm(self) -> Self {
+        Self {
+            still_biases: true,
+            ..self
+        }
+    }
+
+    /// The bias of a linear or convolution layer.
+    #[track_caller]
+    pub(super) fn bias(&self, name: &str, outputs: usize, init: Init) -> Var<'t> {
+        let bias = self.parameter(&format!("{name}.bias"), &[outputs], init);
+        match self.still_biases {
+            true => bias.detach(),
+            false => bias,
         }
     }
 

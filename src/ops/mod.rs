@@ -15,11 +15,13 @@ mod movement;
 mod pool;
 pub mod random;
 pub(crate) mod reduce;
+mod sinkhorn;
 mod sort;
 mod spline;
 pub(crate) mod update;
 
 pub use conv::ConvSpec;
+pub(crate) use sinkhorn::Transport;
 pub use spline::Spline;
 pub use update::Optimizer;
 
@@ -40,6 +42,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         pool::KERNELS,
         random::KERNELS,
         reduce::KERNELS,
+        sinkhorn::KERNELS,
         sort::KERNELS,
         spline::KERNELS,
         update::KERNELS,

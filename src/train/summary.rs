@@ -74,8 +74,9 @@ pub(super) fn summarise(
             .collect(),
     };
     let unit = |name: &str| match name {
-        "energy" => "GeV",
-        "position_x" | "position_y" => "mm",
+        "energy" | "mass" | "px" | "py" | "pz" => "GeV",
+        "position_x" | "position_y" | "vx" | "vy" | "vz" => "mm",
+        "charge" => "e",
         _ => "",
     };
     let conditions = names.iter().zip(&columns).map(|(name, column)| Condition {

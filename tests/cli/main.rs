@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod evaluate;
+mod particles;
 mod production;
 mod sample;
 mod usage;

@@ -1,6 +1,6 @@
 //! Distances between samples, and transforms of flows. The library takes features times showers.
 
-use calogen::losses::{self, SortedKernel};
+use calogen::losses::{self, Sinkhorn, SortedKernel};
 use calogen::nn::flow::{self, Coupling, Spline};
 use calogen::tape::Var;
 
@@ -39,6 +39,23 @@ pub fn record<'t>(op: &str, r: &Recorder<'t, '_>) -> Recorded<'t> {
             };
             let mmd = losses::sorted_kernel_mmd(x, y, &spec);
             vec![("mmd", Out::Value(mmd))]
+        }
+        "ot_eps" | "sinkhorn_divergence" => {
+            let (x, y) = samples();
+            // All steps at one temperature, of which the schedule begins with one.
+            let blur = r.number("eps").sqrt();
+            let spec = Sinkhorn {
+                blur,
+                diameter: blur,
+                iterations: r.whole("n_iters") - 1,
+                tolerance: 1e-6,
+                ..Default::default()
+            };
+            let loss = match r.flag("debias") {
+                true => losses::sinkhorn_divergence(x, y, &spec),
+                false => losses::entropic_transport(x, y, &spec),
+            };
+            vec![("loss", Out::Value(loss))]
         }
         "affine_coupling" => {
             let form = match r.text("form") {

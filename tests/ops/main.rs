@@ -17,6 +17,7 @@ mod movement;
 mod pool;
 mod random;
 mod reduce;
+mod sinkhorn;
 mod sort;
 mod spline;
 mod update;

@@ -6,6 +6,7 @@ mod layers;
 mod steps;
 mod train;
 mod weights;
+mod zdc;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

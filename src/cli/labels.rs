@@ -1,0 +1,194 @@
+//! Where `calogen generate` takes the labels of an event from.
+
+use std::path::Path;
+
+use calogen::data::ShowerFile;
+use calogen::generate::{Generator, LabelRows};
+use calogen::models::{Condition, Conditioning};
+use calogen::ops::random;
+use calogen::{Error, Result};
+
+use super::generate::Args;
+use super::output::say;
+
+/// Stream of the energies of --energy-range.
+const ENERGY_STREAM: u32 = 0x4100_0000;
+
+/// Labels by event, and of which the user knows that they lie outside the training range.
+pub struct Source {
+    kind: Kind,
+    seed: u64,
+    trained: Vec<Condition>,
+    warned: Vec<bool>,
+}
+
+enum Kind {
+    Listed(Vec<f32>),
+    Range(f32, f32),
+    File(Box<ShowerFile>),
+    Table(LabelRows),
+}
+
+impl Source {
+    /// The source that `args` name, if it holds the labels of all events below `end`.
+    pub fn new(args: &Args, generator: &Generator, end: u64) -> Result<Self> {
+        let about = generator.metadata();
+        let chosen = !args.energy.is_empty() || args.energy_range.is_some();
+        let kind = match (generator.conditioning(), &args.conditions) {
+            (Conditioning::Unconditional, None) if !chosen => Kind::Listed(vec![0.0]),
+            (Conditioning::Unconditional, _) => {
+                return Err(Error::Config(format!(
+                    "{} is unconditional: its showers follow the training data, so --energy, --energy-range and \
+                     --conditions cannot choose them",
+                    about.model
+                )));
+            }
+            (Conditioning::Joint, None) => {
+                return Err(Error::Config(format!(
+                    "{} makes showers of whole particles: {} belong together and are not drawn one by one; give them \
+                     with --conditions FILE, a shower file or a table (.csv)",
+                    about.model,
+                    generator.label_names().join(", ")
+                )));
+            }
+            (_, Some(path)) if path.extension().is_some_and(|e| e == "csv") => {
+                Kind::Table(table(path, &generator.label_names())?)
+            }
+            (_, Some(path)) => Kind::File(Box::new(file(path, end)?)),
+            (Conditioning::Free, None) if !args.energy.is_empty() => {
+                Kind::Listed(args.energy.clone())
+            }
+            (Conditioning::Free, None) => {
+                let all = (about.conditions[0].min, about.conditions[0].max);
+                let (low, high) = (args.energy_range.as_deref()).map_or(Ok(all), range)?;
+                Kind::Range(low, high)
+            }
+        };
+        let trained = match generator.conditioning() {
+            Conditioning::Unconditional => Vec::new(),
+            _ => about.conditions.clone(),
+        };
+        Ok(Self {
+            kind,
+            seed: args.seed,
+            warned: vec![false; trained.len()],
+            trained,
+        })
+    }
+
+    /// Labels of `count` events from `first` on.
+    pub fn rows(&mut self, generator: &Generator, first: u64, count: usize) -> Result<LabelRows> {
+        let events = first..first + count as u64;
+        let rows = match &self.kind {
+            Kind::Listed(list) => {
+                let turn = |i: u64| list[(i % list.len() as u64) as usize];
+                let energies: Vec<f32> = events.map(turn).collect();
+                generator.labels(&energies, self.seed, first)?
+            }
+            Kind::Range(a, b) => {
+                let draw = |i| a + (b - a) * random::uniform(self.seed, ENERGY_STREAM, i, 0);
+                let energies: Vec<f32> = events.map(draw).collect();
+                generator.labels(&energies, self.seed, first)?
+            }
+            Kind::File(file) => {
+                let names = generator.label_names();
+                let showers = file.read(first as usize..first as usize + count)?;
+                LabelRows {
+                    values: showers.labels(&names)?,
+                    columns: names.len(),
+                }
+            }
+            Kind::Table(table) => {
+                let turn = |i: u64| (i % table.events() as u64) as usize;
+                LabelRows {
+                    values: events.flat_map(|i| table.row(turn(i)).to_vec()).collect(),
+                    columns: table.columns,
+                }
+            }
+        };
+        self.warn(&rows, first);
+        Ok(rows)
+    }
+
+    /// Says once for each label that the training data did not cover a value.
+    fn warn(&mut self, rows: &LabelRows, first: u64) {
+        for (event, row) in (first..).zip(rows.values.chunks_exact(rows.columns)) {
+            for ((value, c), warned) in row.iter().zip(&self.trained).zip(&mut self.warned) {
+                if !*warned && (*value < c.min || *value > c.max) {
+                    *warned = true;
+                    say(&format!(
+                        "calogen: warning: {} outside the training range, {} to {} {}: {value} of event {event}",
+                        c.name, c.min, c.max, c.unit
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn range(text: &str) -> Result<(f32, f32)> {
+    text.split_once(':')
+        .and_then(|(a, b)| Some((a.parse::<f32>().ok()?, b.parse::<f32>().ok()?)))
+        .filter(|(a, b)| *a > 0.0 && b >= a && b.is_finite())
+        .ok_or_else(|| {
+            Error::Config(format!(
+                "--energy-range '{text}': expected A:B with 0 < A <= B"
+            ))
+        })
+}
+
+fn file(path: &Path, end: u64) -> Result<ShowerFile> {
+    let file = ShowerFile::open(path)?;
+    if (file.len() as u64) < end {
+        let what = format!(
+            "it has {} events, but events up to {} were asked for",
+            file.len(),
+            end - 1
+        );
+        return Err(Error::format(path, what));
+    }
+    Ok(file)
+}
+
+/// The columns `names` of a table whose first line names its columns, with commas between.
+fn table(path: &Path, names: &[String]) -> Result<LabelRows> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut lines = (text.lines().enumerate()).filter(|(_, line)| !line.trim().is_empty());
+    let split = |line: &str| -> Vec<String> { line.split(',').map(|s| s.trim().into()).collect() };
+    let head = lines
+        .next()
+        .map(|(_, line)| split(line))
+        .unwrap_or_default();
+    let place = |name: &String| {
+        head.iter().position(|h| h == name).ok_or_else(|| {
+            let what = format!("no column '{name}'; the model needs {}", names.join(", "));
+            Error::format(path, what)
+        })
+    };
+    let places: Vec<usize> = names.iter().map(place).collect::<Result<_>>()?;
+    let mut values = Vec::new();
+    for (number, line) in lines {
+        let cells = split(line);
+        for (&place, name) in places.iter().zip(names) {
+            let cell = cells.get(place).map_or("", String::as_str);
+            let value = cell.parse().ok().filter(|v: &f32| v.is_finite());
+            values.push(value.ok_or_else(|| {
+                let line = number + 1;
+                Error::format(
+                    path,
+                    format!("line {line}: {name} is '{cell}', expected a number"),
+                )
+            })?);
+        }
+    }
+    if values.is_empty() {
+        return Err(Error::format(
+            path,
+            "no line below the names of the columns",
+        ));
+    }
+    Ok(LabelRows {
+        values,
+        columns: names.len(),
+    })
+}
