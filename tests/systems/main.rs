@@ -2,6 +2,7 @@
 
 mod generate;
 mod layers;
+mod photons;
 mod steps;
 mod train;
 mod weights;
