@@ -102,7 +102,9 @@ def decode(ctx, z, energy):
         k = c["convs"][i]
         x = leaky_relu(x, c["slope"])
         more = [sizes[i][a] - ((sizes[i + 1][a] - 1) * k["stride"] - 2 * k["padding"] + k["kernel"]) for a in (0, 1)]
-        x = ctx.conv_transpose(f"decoder.up{i}", x, channels[i], k["kernel"], k["stride"], k["padding"], more)
+        x = ctx.conv_transpose(f"decoder.up{i}", x, channels[i], k["kernel"], k["stride"], k["padding"], more, bias=i > 0)
+    if c["convs"]:
+        x = x + ctx.p("decoder.pixels.bias", 1, *sizes[0])
     return x.relu()
 
 

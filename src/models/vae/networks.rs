@@ -3,7 +3,7 @@
 use super::Vae;
 use super::config::Conv;
 use crate::losses;
-use crate::nn::{Net, Window};
+use crate::nn::{Init, Net, Window};
 use crate::tape::Var;
 
 /// Slope of the critic's leaky ReLUs.
@@ -87,8 +87,12 @@ impl Vae {
         let channels = c.convs.last().map_or(1, |k| k.channels);
         let [h, w] = extents[c.convs.len()];
         let name = format!("dense{}", c.hidden.len());
+        // Pixels start above 0: where the last ReLU is flat a pixel would stay empty for good.
+        let above = Init::Constant(0.5);
+        let usual = Init::fan_in(x.extent(0));
+        let bias = if c.convs.is_empty() { above } else { usual };
         x = net
-            .linear(&name, x, channels * h * w)
+            .linear_starting(&name, x, channels * h * w, usual, bias)
             .reshape(&[channels, h, w, latent.extent(1)]);
         for (i, k) in c.convs.iter().enumerate().rev() {
             x = x.leaky_relu(c.slope);
@@ -98,7 +102,11 @@ impl Vae {
                 let least = (extents[i + 1][axis] - 1) * k.stride + k.kernel;
                 (extents[i][axis] + 2 * k.padding).saturating_sub(least)
             });
-            x = net.conv_transpose2d(&format!("up{i}"), x, channels, (k.window(), more), true);
+            let window = (k.window(), more);
+            x = net.conv_transpose2d(&format!("up{i}"), x, channels, window, i > 0);
+        }
+        if !c.convs.is_empty() {
+            x = net.untied_bias_starting("pixels", x, above);
         }
         x.relu()
     }
