@@ -16,22 +16,25 @@
 //! Random numbers have addresses: give each use a stream of its own. Then write the same step in PyTorch in `tools/steps`:
 //! `tools/make_steps.py` makes a golden case of it, and `tests/systems/steps.rs` compares every loss and parameter.
 
+mod getting_high;
 mod hgcal_wgan;
 pub mod latent;
 mod preprocess;
 mod regressor;
 mod schedule;
 mod system;
+mod vae;
 mod weights;
 mod zdc;
 
+pub use getting_high::{Gan, Wgan};
 pub use hgcal_wgan::HgcalWgan;
-
 pub use preprocess::Preprocess;
 pub use regressor::Regressor;
 pub use system::{
     Build, Conditioning, DataSummary, DataTensor, Family, Networks, Progress, Step, System, Turn,
 };
+pub use vae::Vae;
 #[cfg(feature = "train")]
 pub(crate) use weights::write_tensors;
 pub use weights::{Condition, Metadata, Weights};
@@ -41,6 +44,27 @@ use crate::{Error, Result};
 
 /// Every system by name.
 pub static ENTRIES: &[Entry] = &[
+    Entry::of::<Vae>(
+        "vae",
+        "variational autoencoder of 30x30 images; energies as in the training data, whatever the label",
+    ),
+    Entry::of::<Vae>(
+        "vae-pooled",
+        "the same with losses on pooled pixels and energy sums",
+    ),
+    Entry::of::<Vae>(
+        "vae-adversarial",
+        "the same with a critic in place of a pixel loss",
+    ),
+    Entry::of::<Vae>(
+        "vae-energy",
+        "convolutional, conditioned on energy: images of the energy asked for",
+    ),
+    Entry::of::<Gan>("gan", "GAN of photon showers, 30x30x30"),
+    Entry::of::<Wgan>(
+        "wgan",
+        "WGAN-GP of photon showers with an energy constrainer, 30x30x30",
+    ),
     Entry::of::<HgcalWgan>(
         "hgcal-wgan",
         "WGAN-GP with energy and position constrainers, 7x12x15",

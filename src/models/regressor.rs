@@ -59,7 +59,13 @@ pub struct Conv {
     pub norm: bool,
 }
 
-fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, norm: bool) -> Conv {
+pub(super) fn conv(
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    norm: bool,
+) -> Conv {
     Conv {
         channels,
         kernel,
@@ -140,44 +146,69 @@ impl Family for Regressor {
     }
 }
 
+/// The layers of a regressor, wherever they are configured.
+pub(super) struct Layers<'a> {
+    /// Convolutions.
+    pub convs: &'a [Conv],
+    /// Norm behind convolutions that have one.
+    pub norm: Norm,
+    /// Widths of the hidden dense layers.
+    pub dense: &'a [usize],
+    /// Dropout behind them; none where it ends.
+    pub dropout: &'a [f32],
+    /// Slope of leaky ReLUs.
+    pub slope: f32,
+}
+
+/// The last hidden features `[100,N]` and the energy `[1,N]`, in the unit of the labels, of showers `[Z,X,Y,N]` in the file's.
+pub(super) fn network<'t>(
+    net: &Net<'t>,
+    build: Option<&Build<'t>>,
+    x: Var<'t>,
+    layers: &Layers<'_>,
+) -> [Var<'t>; 2] {
+    let mut shape = x.shape();
+    shape.insert(0, 1);
+    let mut x = x.reshape(&shape);
+    for (i, k) in layers.convs.iter().enumerate() {
+        let spec = ConvSpec {
+            stride: [k.stride; 3],
+            padding: [k.padding; 3],
+        };
+        let (name, kernel) = (format!("conv{i}"), [k.kernel; 3]);
+        x = net.conv3d(&name, x, k.channels, kernel, &spec, false);
+        if k.norm {
+            x = net
+                .norm(&format!("conv{i}_norm"), x, layers.norm)
+                .leaky_relu(layers.slope);
+        }
+    }
+    x = x.flatten();
+    for (i, &width) in layers.dense.iter().enumerate() {
+        x = net
+            .linear(&format!("dense{i}"), x, width)
+            .leaky_relu(layers.slope);
+        if let (Some(build), Some(&p)) = (build, layers.dropout.get(i)) {
+            x = build.dropout(net, x, p, DROPOUT + i as u32);
+        }
+    }
+    // Starts above 0, where the last ReLU has a slope.
+    let (weight, bias) = (Init::fan_in(x.extent(0)), Init::Constant(0.5));
+    let energy = net.linear_starting("energy", x, 1, weight, bias).relu();
+    [x, energy]
+}
+
 impl Regressor {
-    /// The features `[100,N]` and the energy `[1,N]` in units of `energy_scale` of showers `[Z,X,Y,N]` in the file's unit.
     fn network<'t>(&self, net: &Net<'t>, build: Option<&Build<'t>>, x: Var<'t>) -> [Var<'t>; 2] {
         let c = &self.config;
-        let [d, h, w] = c.shape;
-        let mut x = x.reshape(&[1, d, h, w, x.extent(3)]);
-        for (i, k) in c.convs.iter().enumerate() {
-            let spec = ConvSpec {
-                stride: [k.stride; 3],
-                padding: [k.padding; 3],
-            };
-            x = net.conv3d(
-                &format!("conv{i}"),
-                x,
-                k.channels,
-                [k.kernel; 3],
-                &spec,
-                false,
-            );
-            if k.norm {
-                x = net
-                    .norm(&format!("conv{i}_norm"), x, c.norm)
-                    .leaky_relu(c.slope);
-            }
-        }
-        x = x.flatten();
-        for (i, (&width, &p)) in c.dense.iter().zip(&c.dropout).enumerate() {
-            x = net
-                .linear(&format!("dense{i}"), x, width)
-                .leaky_relu(c.slope);
-            if let Some(build) = build {
-                x = build.dropout(net, x, p, DROPOUT + i as u32);
-            }
-        }
-        // Starts above 0, where the last ReLU has a slope.
-        let (weight, bias) = (Init::fan_in(x.extent(0)), Init::Constant(0.5));
-        let energy = net.linear_starting("energy", x, 1, weight, bias).relu();
-        [x, energy]
+        let layers = Layers {
+            convs: &c.convs,
+            norm: c.norm,
+            dense: &c.dense,
+            dropout: &c.dropout,
+            slope: c.slope,
+        };
+        network(net, build, x, &layers)
     }
 }
 

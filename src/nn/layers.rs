@@ -189,9 +189,15 @@ impl<'t> Net<'t> {
     /// A bias of its own for every channel and position: tensor `bias` of the activation's shape.
     #[track_caller]
     pub fn untied_bias(&self, name: &str, x: Var<'t>) -> Var<'t> {
+        self.untied_bias_starting(name, x, Init::Constant(0.0))
+    }
+
+    /// The same with given initial values.
+    #[track_caller]
+    pub fn untied_bias_starting(&self, name: &str, x: Var<'t>, init: Init) -> Var<'t> {
         let shape = x.shape();
         let own = &shape[..shape.len().saturating_sub(1)];
-        let b = self.parameter(&format!("{name}.bias"), own, Init::Constant(0.0));
+        let b = self.parameter(&format!("{name}.bias"), own, init);
         let y = x + b.unsqueeze_to(x.rank());
         self.note(name, "Bias per position".into(), y);
         y

@@ -1,25 +1,23 @@
 //! Observables of showers [B, Z, X, Y] and images [B, H, W] on the tape.
 
+use calogen::losses;
 use calogen::tape::Var;
 
 use super::{Out, Recorded, Recorder, y};
 
 pub fn record<'t>(op: &str, r: &Recorder<'t, '_>) -> Recorded<'t> {
     match op {
-        "radial_profile" => {
-            let rings = r.whole("num_bins");
-            y(sums(r, rings, |i, j, h, w| {
-                // Twice the distance is a whole number's root.
-                let twice = |c: usize, n: usize| (2 * c).abs_diff(n - 1);
-                let square = twice(i, h).pow(2) + twice(j, w).pow(2);
-                square.isqrt() / 2
-            }))
+        "radial_profile" => y(losses::radial_profile(last(r), r.whole("num_bins")).batch_first()),
+        "channel_sums_zdc" => {
+            let x = last(r);
+            let (h, w) = (x.extent(0), x.extent(1));
+            let group = |i: usize, j: usize| match (i + j) % 2 {
+                1 => 4,
+                _ => 2 * usize::from(i >= h / 2) + usize::from(j >= w / 2),
+            };
+            y(losses::group_sums(x, 5, group).batch_first())
         }
-        "channel_sums_zdc" => y(sums(r, 5, |i, j, h, w| match (i + j) % 2 {
-            1 => 4,
-            _ => 2 * usize::from(i >= h / 2) + usize::from(j >= w / 2),
-        })),
-        "layer_profile" => y(r.x("x").sum(&[2, 3])),
+        "layer_profile" => y(losses::layer_profile(last(r)).batch_first()),
         "n_hit" => {
             let x = r.x("x");
             let hits = x.greater(r.tape.full(r.number("threshold"), &x.shape()));
@@ -30,23 +28,9 @@ pub fn record<'t>(op: &str, r: &Recorder<'t, '_>) -> Recorded<'t> {
     }
 }
 
-/// Sums over the cells of each group; `group` of a cell (i, j) of an image (h, w), beyond `groups` for none.
-fn sums<'t>(
-    r: &Recorder<'t, '_>,
-    groups: usize,
-    group: impl Fn(usize, usize, usize, usize) -> usize,
-) -> Var<'t> {
-    let x = r.x("x");
-    let (b, h, w) = (x.extent(0), x.extent(1), x.extent(2));
-    let mut member = vec![0.0; h * w * groups];
-    for cell in 0..h * w {
-        let group = group(cell / w, cell % w, h, w);
-        if group < groups {
-            member[cell * groups + group] = 1.0;
-        }
-    }
-    x.reshape(&[b, h * w])
-        .matmul(r.tape.constant(&member, &[h * w, groups]))
+/// Input x with its showers last.
+fn last<'t>(r: &Recorder<'t, '_>) -> Var<'t> {
+    r.x("x").batch_last()
 }
 
 fn moments(x: Var<'_>) -> Vec<(&'static str, Out<'_>)> {

@@ -3,6 +3,7 @@
 mod generate;
 mod latent;
 mod layers;
+mod photons;
 mod steps;
 mod train;
 mod weights;

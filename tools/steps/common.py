@@ -244,3 +244,21 @@ def rmsprop(alpha=0.99, eps=1e-8):
 
 def sgd():
     return lambda tensor: torch.optim.SGD([tensor], lr=0.0)
+
+
+def preprocess(config, x, energy):
+    """Showers [N,Z,X,Y] in the file's unit as networks see them."""
+    x = x / config["unit"]
+    x = torch.where(x < config["threshold"], torch.zeros_like(x), x) * config["scale"]
+    if config["per_energy"]:
+        x = x / energy[:, :, None, None]
+    return x.log1p() if config["log"] else x
+
+
+def postprocess(config, x, energy):
+    """The inverse."""
+    x = x.expm1() if config["log"] else x
+    if config["per_energy"]:
+        x = x * energy[:, :, None, None]
+    x = x / config["scale"]
+    return torch.where(x < config["threshold"], torch.zeros_like(x), x) * config["unit"]
