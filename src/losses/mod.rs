@@ -1,4 +1,14 @@
 //! Losses over variables. Means are over showers, the last axis, unless a loss says otherwise.
+//!
+//! Distances between samples take them as `[D, N]`, features times showers.
+
+mod mmd;
+mod sorted_kernel;
+mod wasserstein;
+
+pub use mmd::{mmd_gaussian, mmd_imq, squared_distances};
+pub use sorted_kernel::{SortedKernel, sorted_kernel_mmd};
+pub use wasserstein::{directions, sliced_wasserstein2, wasserstein1};
 
 use crate::tape::Var;
 

@@ -3,6 +3,7 @@
 //! A network is a function that takes a [`Net`] and variables. Run on a [`Net`] that declares, it lists its parameters and
 //! layers without a device; run on one that holds [`Parameters`], it computes.
 
+pub mod flow;
 mod layers;
 mod network;
 mod parameters;

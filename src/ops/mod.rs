@@ -16,9 +16,11 @@ mod pool;
 pub mod random;
 pub(crate) mod reduce;
 mod sort;
+mod spline;
 pub(crate) mod update;
 
 pub use conv::ConvSpec;
+pub use spline::Spline;
 pub use update::Optimizer;
 
 use crate::gpu::Kernel;
@@ -39,6 +41,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         random::KERNELS,
         reduce::KERNELS,
         sort::KERNELS,
+        spline::KERNELS,
         update::KERNELS,
     ];
     lists.into_iter().flatten().copied().collect()

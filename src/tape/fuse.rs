@@ -32,7 +32,11 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
         .zip(live)
         .map(|(n, &live)| live.then(|| (n.op.clone(), n.inputs.clone())))
         .collect();
-    let folder = Folder { nodes, uses: &uses };
+    let folder = Folder {
+        nodes,
+        uses: &uses,
+        widest: widest(nodes),
+    };
 
     // Activations first: what a kernel can do on its way out costs nothing. Views in between do not matter.
     for id in 0..nodes.len() {
@@ -98,18 +102,43 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
     units
 }
 
+/// For each node the elements of the largest tensor that it is computed from, looking through elementwise ops.
+fn widest(nodes: &[Node]) -> Vec<usize> {
+    let mut widest: Vec<usize> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let largest = node.inputs.iter().map(|&i| widest[i]).max();
+        widest.push(match largest.filter(|_| node.op.elementwise().is_some()) {
+            Some(largest) => largest,
+            None => node.shape.iter().product(),
+        });
+    }
+    widest
+}
+
+/// Elements from which a tensor of pairs is computed again by each op that reads it, however costly: kernels between all
+/// pairs of showers would fill the memory.
+const MANY: usize = 1 << 20;
+
 struct Folder<'a> {
     nodes: &'a [Node],
     uses: &'a [usize],
+    widest: Vec<usize>,
 }
 
 impl Folder<'_> {
-    /// An elementwise op that only one other op reads, or that is as cheap to compute again as to read.
+    /// An elementwise op that only one other op reads, or that is better computed again than read.
     fn foldable(&self, units: &[Unit], id: Id) -> bool {
         let Some(function) = units[id].as_ref().and_then(|(op, _)| op.elementwise()) else {
             return false;
         };
-        self.uses[id] == 1 || (!function.is_costly() && self.reads_little(id))
+        self.uses[id] == 1
+            || ((!function.is_costly() || self.of_pairs(id)) && self.reads_little(id))
+    }
+
+    /// Much larger than all that it is computed from: an outer product.
+    fn of_pairs(&self, id: Id) -> bool {
+        let size: usize = self.nodes[id].shape.iter().product();
+        size >= MANY && size >= 8 * self.widest[id]
     }
 
     /// Reads at most one tensor of the size of its result: computing it again moves no more bytes than reading it.

@@ -5,6 +5,7 @@ mod common;
 
 mod ceiling;
 mod conv;
+mod distance;
 mod elementwise;
 mod gather;
 mod harness;
@@ -17,4 +18,5 @@ mod pool;
 mod random;
 mod reduce;
 mod sort;
+mod spline;
 mod update;
