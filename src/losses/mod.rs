@@ -30,6 +30,14 @@ pub fn bce_with_logits<'t>(x: Var<'t>, target: Var<'t>) -> Var<'t> {
     (x.relu() - x * target + (-x.abs()).exp().log1p()).mean_all()
 }
 
+/// Kullback-Leibler divergence of normal distributions from N(0,1), `-½ (1 + log σ² - μ² - σ²)` summed over latents: both
+/// `[latent,N]`. arXiv:1312.6114, appendix B.
+#[track_caller]
+pub fn kld<'t>(mean: Var<'t>, log_variance: Var<'t>) -> Var<'t> {
+    let each = log_variance + 1.0 - mean.square() - log_variance.exp();
+    each.sum(&[0]).mean_all() * -0.5
+}
+
 /// How a gradient penalty takes the norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PenaltyNorm {

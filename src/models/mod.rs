@@ -3,6 +3,7 @@
 //! A system reads top to bottom: configuration and presets, networks, the losses of each kind of step, sampling. To add
 //! one, copy `regressor.rs`, the shortest, and add a line to [`ENTRIES`].
 
+mod bib_ae;
 mod hgcal_wgan;
 mod preprocess;
 mod regressor;
@@ -10,6 +11,7 @@ mod schedule;
 mod system;
 mod weights;
 
+pub use bib_ae::BibAe;
 pub use hgcal_wgan::HgcalWgan;
 pub use preprocess::Preprocess;
 pub use regressor::Regressor;
@@ -22,6 +24,16 @@ use crate::{Error, Result};
 
 /// Every system by name.
 pub static ENTRIES: &[Entry] = &[
+    Entry::of::<BibAe>("bib-ae", "BIB-AE with post processor, photons in 30x30x30"),
+    Entry::of::<BibAe>(
+        "bib-ae-hadron",
+        "BIB-AE with critics that see the batch, one of them resetting, the core 48x25x25 of hadron showers",
+    ),
+    Entry::of::<BibAe>("bib-ae-ahcal", "the same on 37x24x24 of the CALICE AHCAL"),
+    Entry::of::<BibAe>(
+        "vae-gan",
+        "VAE whose reconstruction loss is a critic, photons in 30x30x30",
+    ),
     Entry::of::<HgcalWgan>(
         "hgcal-wgan",
         "WGAN-GP with energy and position constrainers, 7x12x15",

@@ -200,7 +200,7 @@ def run(case, reference):
     ctx = Context(case)
     steps = reference.steps(case["config"])
     optimizers = {}
-    losses, first_gradient = [], {}
+    losses, first_gradient, largest = [], {}, {}
     for turn, (step, rate) in enumerate(case["turns"]):
         ctx.turn = turn
         networks, make = steps[step]
@@ -213,6 +213,7 @@ def run(case, reference):
         for (name, tensor), gradient in zip(mine, gradients):
             tensor.grad = torch.zeros_like(tensor) if gradient is None else gradient
             first_gradient.setdefault(name, tensor.grad.clone())
+            largest[name] = torch.maximum(largest.get(name, torch.zeros_like(tensor)), tensor.grad.abs()).detach()
             if name not in optimizers:
                 optimizers[name] = make(tensor)
             optimizers[name].param_groups[0]["lr"] = rate
@@ -224,11 +225,16 @@ def run(case, reference):
         # Where the gradient is large: elsewhere Adam divides rounding errors by themselves.
         size = first_gradient.get(name, torch.zeros_like(tensor)).flatten().abs()
         pick = torch.argsort(size, descending=True)[:6].tolist() if size.max() > 0 else list(range(min(6, len(flat))))
+        # Elements on which nothing depends, such as a bias before a norm: Adam moves them by rounding errors, anywhere.
+        g = largest.get(name, torch.zeros_like(tensor)).flatten()
+        idle = (0.0 < g) & (g < 1e-13)
         parameters[name] = {
-            "update": float(update.abs().mean()),
-            "at": pick,
-            "values": [float(flat[i]) for i in pick],
+            "update": float(update[~idle].abs().mean()) if not idle.all() else 0.0,
+            "at": [i for i in pick if not idle[i]],
+            "values": [float(flat[i]) for i in pick if not idle[i]],
         }
+        if idle.any():
+            parameters[name]["idle"] = idle.nonzero().flatten().tolist()
     return {**case, "losses": losses, "loss_names": [n for n, _ in values], "parameters": parameters}
 
 
@@ -242,3 +248,12 @@ def rmsprop(alpha=0.99, eps=1e-8):
 
 def sgd():
     return lambda tensor: torch.optim.SGD([tensor], lr=0.0)
+
+
+def preprocess(config, x, energy):
+    """Showers [N,Z,X,Y] in the file's unit as networks see them."""
+    x = x / config["unit"]
+    x = torch.where(x < config["threshold"], torch.zeros_like(x), x) * config["scale"]
+    if config["per_energy"]:
+        x = x / energy[:, :, None, None]
+    return x.log1p() if config["log"] else x
