@@ -16,6 +16,7 @@
 //! Random numbers have addresses: give each use a stream of its own. Then write the same step in PyTorch in `tools/steps`:
 //! `tools/make_steps.py` makes a golden case of it, and `tests/systems/steps.rs` compares every loss and parameter.
 
+mod bib_ae;
 mod getting_high;
 mod hgcal_wgan;
 pub mod latent;
@@ -27,6 +28,7 @@ mod vae;
 mod weights;
 mod zdc;
 
+pub use bib_ae::BibAe;
 pub use getting_high::{Gan, Wgan};
 pub use hgcal_wgan::HgcalWgan;
 pub use preprocess::Preprocess;
@@ -64,6 +66,16 @@ pub static ENTRIES: &[Entry] = &[
     Entry::of::<Wgan>(
         "wgan",
         "WGAN-GP of photon showers with an energy constrainer, 30x30x30",
+    ),
+    Entry::of::<BibAe>("bib-ae", "BIB-AE with post processor, photons in 30x30x30"),
+    Entry::of::<BibAe>(
+        "bib-ae-hadron",
+        "BIB-AE with critics that see the batch, one of them resetting, the core 48x25x25 of hadron showers",
+    ),
+    Entry::of::<BibAe>("bib-ae-ahcal", "the same on 37x24x24 of the CALICE AHCAL"),
+    Entry::of::<BibAe>(
+        "vae-gan",
+        "VAE whose reconstruction loss is a critic, photons in 30x30x30",
     ),
     Entry::of::<HgcalWgan>(
         "hgcal-wgan",

@@ -99,6 +99,12 @@ pub trait System: Send + Sync {
     /// The steps to take on the next batch, in order.
     fn schedule(&self, at: Progress) -> Vec<Turn>;
 
+    /// Networks that start anew, with initial values of their own, as epoch `epoch` of the data begins; epochs count from
+    /// 0, and 0 is not asked for.
+    fn restarts(&self, _epoch: u64) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Epochs of the whole training, if not told otherwise.
     fn epochs(&self) -> f64;
 

@@ -174,6 +174,31 @@ impl<'t> Net<'t> {
         y
     }
 
+    /// Convolution with kernel 1 of `[C,D,H,W,N]` and of `features` `[F,N]`, which stand at every voxel as channels C to
+    /// C+F: what they add is one dense layer a shower. Tensors `weight` `[O,C+F,1,1,1]` and `bias` `[O]`.
+    #[track_caller]
+    pub fn pointwise3d_with(
+        &self,
+        name: &str,
+        x: Var<'t>,
+        features: Var<'t>,
+        outputs: usize,
+    ) -> Var<'t> {
+        let (c, f, n) = (x.extent(0), features.extent(0), features.extent(1));
+        let shape = [outputs, c + f, 1, 1, 1];
+        let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(c + f));
+        let b = self.bias(name, outputs, Init::fan_in(c + f));
+        let spec = ConvSpec {
+            stride: [1; 3],
+            padding: [0; 3],
+        };
+        let of_features = w.slice(1, c, c + f).reshape(&[outputs, f]);
+        let everywhere = features.linear(of_features, Some(b));
+        let y = x.conv(w.slice(1, 0, c), None, &spec) + everywhere.reshape(&[outputs, 1, 1, 1, n]);
+        self.note(name, format!("Conv3d {c} + {f} -> {outputs} k[1, 1, 1]"), y);
+        y
+    }
+
     /// Drops each element with probability `p` while training and scales the rest by 1 / (1 - p). `random` addresses the
     /// step (see [`Tape::uniform`](crate::tape::Tape::uniform)); each layer needs a `stream` of its own.
     #[track_caller]

@@ -36,6 +36,7 @@ pub struct Parameters {
     /// Start of each tensor in its buffer, in elements.
     starts: HashMap<String, (usize, TensorSpec)>,
     moments: Option<Moments>,
+    seed: u64,
 }
 
 fn arena(gpu: &Gpu, words: usize, key: &str) -> Result<State> {
@@ -78,11 +79,30 @@ impl Parameters {
             mean,
             starts,
             moments: None,
+            seed,
         };
-        for (i, tensor) in this.network.tensors.iter().enumerate() {
-            this.set(gpu, &tensor.name, &initial(tensor, seed, i as u32))?;
-        }
+        this.initialise(gpu, 0)?;
         Ok(this)
+    }
+
+    fn initialise(&self, gpu: &Gpu, round: u64) -> Result<()> {
+        for (i, tensor) in self.network.tensors.iter().enumerate() {
+            self.set(
+                gpu,
+                &tensor.name,
+                &initial(tensor, self.seed, round, i as u32),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Initial values again, others for each `round`, of which the first were 0; the optimiser forgets.
+    pub fn restart(&self, gpu: &Gpu, round: u64) -> Result<()> {
+        self.initialise(gpu, round)?;
+        for state in self.moments.iter().flat_map(|m| [&m.first, &m.second]) {
+            state.set(gpu, &vec![0.0; state.shape()[0]])?;
+        }
+        Ok(())
     }
 
     /// Adds what training needs: gradients and moments.
@@ -185,18 +205,18 @@ impl Parameters {
     }
 }
 
-/// Initial values: the numbers at address (seed, stream of the tensor, element).
-fn initial(tensor: &TensorSpec, seed: u64, index: u32) -> Vec<f32> {
+/// Initial values: the numbers at address (seed, stream of the tensor, round, element).
+fn initial(tensor: &TensorSpec, seed: u64, round: u64, index: u32) -> Vec<f32> {
     // Streams of training noise start at 0 and stay small.
     let stream = 0x8000_0000 | index;
     let count = shape::len(&tensor.shape) as u32;
     match tensor.init {
         Init::Constant(value) => vec![value; count as usize],
         Init::Uniform(bound) => (0..count)
-            .map(|e| (2.0 * random::uniform(seed, stream, 0, e) - 1.0) * bound)
+            .map(|e| (2.0 * random::uniform(seed, stream, round, e) - 1.0) * bound)
             .collect(),
         Init::Normal { mean, std } => (0..count)
-            .map(|e| mean + std * random::normal(seed, stream, 0, e))
+            .map(|e| mean + std * random::normal(seed, stream, round, e))
             .collect(),
     }
 }

@@ -151,7 +151,8 @@ pub fn train(
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
 
     let mut batches = Batches::with_budget(set, batch, options.seed, Batches::BUDGET)?;
-    let per_epoch = batches.steps_per_epoch() as f64;
+    let steps_per_epoch = batches.steps_per_epoch();
+    let per_epoch = steps_per_epoch as f64;
     let wanted = options.epochs.unwrap_or(system.epochs());
     let iterations = options.steps.unwrap_or((wanted * per_epoch).round() as u64);
     let mut session = Session::new(gpu, system, batch, options.seed)?;
@@ -238,6 +239,9 @@ pub fn train(
                 weights,
                 profile: session.profile().cloned(),
             });
+        }
+        if iteration > 0 && iteration % steps_per_epoch == 0 {
+            session.begin_epoch(iteration / steps_per_epoch)?;
         }
         let progress = Progress {
             iteration,

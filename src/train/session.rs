@@ -15,6 +15,8 @@ const AHEAD: usize = 2;
 struct Compiled {
     program: Program,
     losses: Vec<&'static str>,
+    /// The networks that it updates.
+    networks: Vec<&'static str>,
     optimizer: crate::ops::Optimizer,
     /// Steps of this kind taken.
     taken: u64,
@@ -167,6 +169,7 @@ impl Session {
         Ok(Compiled {
             program,
             losses,
+            networks: what.networks,
             optimizer: what.optimizer,
             taken: 0,
         })
@@ -186,13 +189,14 @@ impl Session {
             (event >> 32) as u32,
         ];
         let profiled = self.profile.is_some();
+        self.compiled(turn.step)?.taken += 1;
+        let updates = self.updates(turn.step);
         let c = self.compiled(turn.step)?;
-        c.taken += 1;
         c.program.set("showers", &showers.layers)?;
         c.program.set("conditions", &conditions)?;
         c.program.set_u32("random", &random)?;
         c.program
-            .set("hyper", &c.optimizer.hyper(turn.learning_rate, c.taken))?;
+            .set("hyper", &c.optimizer.hyper(turn.learning_rate, updates))?;
         if profiled {
             let times = c.program.profile()?;
             if let Some(sum) = &mut self.profile {
@@ -212,6 +216,29 @@ impl Session {
         } else {
             Ok(None)
         }
+    }
+
+    /// Updates so far of the networks that `step` updates. Kinds of step that update the same networks share the
+    /// optimiser's moments and so this count, by which it corrects them.
+    fn updates(&self, step: usize) -> u64 {
+        let made = |i: usize| self.compiled[i].as_ref();
+        let same = |c: &&Compiled| made(step).is_some_and(|s| s.networks == c.networks);
+        let all = self.compiled.iter().flatten();
+        all.filter(same).map(|c| c.taken).sum()
+    }
+
+    /// Begins epoch `epoch`: networks that the system lets start anew get initial values, and their optimiser forgets.
+    pub fn begin_epoch(&mut self, epoch: u64) -> Result<()> {
+        let names = self.system.restarts(epoch);
+        for name in &names {
+            self.networks.get(name)?.restart(&self.gpu, epoch)?;
+        }
+        for c in self.compiled.iter_mut().flatten() {
+            if c.networks.iter().all(|n| names.contains(n)) {
+                c.taken = 0;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the oldest step under way.

@@ -1,5 +1,6 @@
 //! Systems end to end: sizes, training, resuming, weights files, generation.
 
+mod bib_ae;
 mod generate;
 mod latent;
 mod layers;

@@ -33,6 +33,16 @@ fn run(system: Box<dyn System>, options: &Options) -> Result<Outcome> {
     )
 }
 
+/// Name and bytes of each tensor of a file.
+pub(super) fn tensors(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = fs::read(path).expect("the file");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    let all = file.tensors().into_iter();
+    let mut all: Vec<_> = all.map(|(name, v)| (name, v.data().to_vec())).collect();
+    all.sort();
+    all
+}
+
 #[test]
 fn a_resumed_run_is_the_run_that_never_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,18 +77,8 @@ fn a_resumed_run_is_the_run_that_never_stopped() {
         assert_eq!(read(&whole), read(&parts), "{file}");
     }
     for file in ["model.safetensors", "checkpoint.safetensors"] {
-        let tensors = |run: &Path| {
-            let bytes = fs::read(run.join(file)).expect(file);
-            let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
-            let mut all: Vec<(String, Vec<u8>)> = file
-                .tensors()
-                .into_iter()
-                .map(|(name, view)| (name, view.data().to_vec()))
-                .collect();
-            all.sort();
-            all
-        };
-        assert!(tensors(&whole) == tensors(&parts), "{file}: tensors");
+        let equal = tensors(&whole.join(file)) == tensors(&parts.join(file));
+        assert!(equal, "{file}: tensors");
     }
     let log = fs::read_to_string(whole.join("losses.csv")).expect("the log");
     assert_eq!(log.lines().count(), 6, "a header and five rows");

@@ -200,7 +200,7 @@ def run(case, reference):
     ctx = Context(case)
     steps = reference.steps(case["config"])
     optimizers = {}
-    losses, first_gradient = [], {}
+    losses, first_gradient, largest = [], {}, {}
     for turn, (step, rate) in enumerate(case["turns"]):
         ctx.turn = turn
         networks, make = steps[step]
@@ -213,6 +213,7 @@ def run(case, reference):
         for (name, tensor), gradient in zip(mine, gradients):
             tensor.grad = torch.zeros_like(tensor) if gradient is None else gradient
             first_gradient.setdefault(name, tensor.grad.clone())
+            largest[name] = torch.maximum(largest.get(name, torch.zeros_like(tensor)), tensor.grad.abs()).detach()
             if name not in optimizers:
                 optimizers[name] = make(tensor)
             optimizers[name].param_groups[0]["lr"] = rate
@@ -224,13 +225,16 @@ def run(case, reference):
         # Where the gradient is large: elsewhere Adam divides rounding errors by themselves.
         size = first_gradient.get(name, torch.zeros_like(tensor)).flatten().abs()
         pick = torch.argsort(size, descending=True)[:6].tolist() if size.max() > 0 else list(range(min(6, len(flat))))
-        # A bias before batch norm has no gradient but rounding errors, which Adam blows up: nothing can be said of it.
-        rounding = 0.0 < size.max() < 1e-12
+        # Elements on which nothing depends, such as a bias before a norm: Adam moves them by rounding errors, anywhere.
+        g = largest.get(name, torch.zeros_like(tensor)).flatten()
+        idle = (0.0 < g) & (g < 1e-13)
         parameters[name] = {
-            "update": None if rounding else float(update.abs().mean()),
-            "at": [] if rounding else pick,
-            "values": [] if rounding else [float(flat[i]) for i in pick],
+            "update": float(update[~idle].abs().mean()) if not idle.all() else 0.0,
+            "at": [i for i in pick if not idle[i]],
+            "values": [float(flat[i]) for i in pick if not idle[i]],
         }
+        if idle.any():
+            parameters[name]["idle"] = idle.nonzero().flatten().tolist()
     return {**case, "losses": losses, "loss_names": [n for n, _ in values], "parameters": parameters}
 
 

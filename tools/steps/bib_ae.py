@@ -1,0 +1,316 @@
+"""The BIB-AE with its post processor, its variants for hadron showers, and the VAE-GAN."""
+
+import math
+
+import torch
+from torch.nn.functional import leaky_relu, pad
+
+from . import common
+
+LATENT, PRIOR, INTERPOLATION = 0, 1, 2
+
+
+def conv(channels, kernel, stride, padding, norm=True, transposed=None):
+    three = lambda v: [v] * 3 if isinstance(v, int) else v
+    c = dict(channels=channels, kernel=three(kernel), stride=three(stride), padding=three(padding))
+    if norm:
+        c["norm"] = "voxel"
+    if transposed is not None:
+        c["transposed"] = three(transposed)
+    return c
+
+
+def cases():
+    steady = dict(start=1e-3, factor=0.9)
+    plain = dict(unit=1.0, threshold=0.0, per_energy=False, scale=1.0, log=False)
+    photons = dict(
+        shape=[7, 6, 5],
+        preprocess=plain,
+        energy_scale=50.0,
+        cut=0.1,
+        latent=8,
+        encoded=3,
+        encoder=dict(convs=[conv(3, 4, 2, 2), conv(4, 3, 1, 1)], dense=[9, 6]),
+        decoder=dict(
+            dense=[6, 8],
+            start=[2, 3, 2, 3],
+            convs=[
+                # 7 x 6 x 9, then 14 x 12 x 10, then 7 x 6 x 5
+                conv(3, 3, [3, 3, 3], [1, 1, 1], transposed=[0, 2, 2]),
+                conv(3, 3, [2, 2, 1], 1, transposed=[1, 1, 0]),
+                conv(2, [2, 2, 3], [2, 2, 2], [0, 0, 1]),
+                conv(1, 3, 1, 1, norm=False),
+            ],
+        ),
+        critic=dict(
+            convs=[conv(3, 3, 2, 1), conv(4, 2, 1, 0, norm=False)],
+            linear_scale=1.0,
+            log_scale=1.0,
+            difference=True,
+            log_difference=False,
+            difference_slope=0.01,
+            width=5,
+            dense=[7, 6],
+        ),
+        resetting_twin=False,
+        latent_critic=dict(widths=[4, 6], rate=steady),
+        critic_steps=2,
+        penalty=10.0,
+        loss=dict(critic=1.0, latent_critic=3.0, kld=0.05, mmd=5.0, mmd_alphas=[1.0, 0.01], mse=0.0),
+        betas=[0.5, 0.9],
+        rate=steady,
+        epochs=3.0,
+        post=dict(
+            channels=4,
+            layers=6,
+            sum_scale=0.1,
+            residual=False,
+            copy_epochs=1.0,
+            epochs=1.0,
+            joint=False,
+            rate=steady,
+            mse=1.0,
+            kernels=[dict(weight=5.0, alpha=2.0, size=20, stride=7, limit=60)],
+            sorted_mse=0.0,
+            sorted_mae=0.0,
+            batch_sum=0.0,
+        ),
+        slope=0.2,
+        average=0.0,
+        batch=4,
+    )
+    hadron = dict(
+        photons,
+        origin=[0, 1, 2],
+        critic=dict(
+            photons["critic"],
+            linear_scale=0.3,
+            log_scale=4.0,
+            log_difference=True,
+            difference_slope=0.2,
+            statistics=dict(widths=[4, 5, 3], sum_scale=0.05),
+        ),
+        resetting_twin=True,
+        post=dict(
+            photons["post"],
+            layers=7,
+            joint=True,
+            kernels=[dict(weight=5.0, alpha=a, size=30, stride=8, limit=1000) for a in (4.0, 0.4)],
+            sorted_mse=1.0,
+            sorted_mae=2.0,
+            batch_sum=0.1,
+        ),
+    )
+    ahcal = dict(
+        photons,
+        shape=[6, 5, 5],
+        padded=[7, 6, 5],
+        preprocess=dict(unit=0.5, threshold=0.2, per_energy=True, scale=60.0, log=True),
+        loss=dict(photons["loss"], mse=2.0),
+        post=dict(photons["post"], residual=True),
+    )
+    vae_gan = {k: v for k, v in photons.items() if k not in ("latent_critic", "post")}
+    vae_gan["critic"] = dict(photons["critic"], difference=False)
+    vae_gan["loss"] = dict(photons["loss"], latent_critic=0.0, mmd=0.0)
+    base = dict(conditions=["energy"], batch=4, seed=11, cell_scale=2.0)
+    turns = lambda *steps: [[s, 1e-3] for s in steps]
+    return {
+        # Critics twice, autoencoder; then the post processor on frozen networks.
+        "bib-ae": dict(base, model="bib-ae", config=photons, shape=[7, 6, 5], turns=turns(0, 1, 0, 1, 2, 3, 4, 4)),
+        # Both critics, latent critic, autoencoder; then all of it beside the post processor.
+        "bib-ae-hadron": dict(
+            base,
+            model="bib-ae-hadron",
+            config=hadron,
+            shape=[7, 6, 5],
+            turns=turns(0, 1, 2, 3, 0, 1, 4, 5),
+        ),
+        "bib-ae-ahcal": dict(
+            base, model="bib-ae-ahcal", config=ahcal, shape=[6, 5, 5], turns=turns(0, 1, 2, 0, 1, 2, 3, 4)
+        ),
+        "vae-gan": dict(base, model="vae-gan", config=vae_gan, shape=[7, 6, 5], cell_scale=6.0, turns=turns(0, 0, 1, 0, 1)),
+    }
+
+
+def kinds(c):
+    names = ["critic"] + ["critic_twin"] * c["resetting_twin"]
+    names += ["latent_critic"] if "latent_critic" in c else []
+    return names + ["autoencoder"] + (["copy", "post"] if "post" in c else [])
+
+
+def steps(c):
+    networks = dict(autoencoder=["encoder", "decoder"], copy=["post"])
+    return [(networks.get(k, [k]), common.adam(*c["betas"])) for k in kinds(c)]
+
+
+def losses(ctx, step):
+    c = ctx.config
+    kind = kinds(c)[step]
+    x, energy = common.preprocess(c["preprocess"], ctx.showers, ctx.energy), ctx.energy / c["energy_scale"]
+    mu, logvar, z, decoded = code(ctx, x, energy)
+    weights = c["loss"]
+    if kind.startswith("critic"):
+        opinion = lambda pair: critic(ctx, kind, pair, energy)
+        real, fake = torch.stack([x, x], 1), torch.stack([x, decoded.detach()], 1)
+        share = ctx.uniform(INTERPOLATION, 1)[:, :, None, None, None]
+        penalty = common.gradient_penalty(opinion, share * real + (1.0 - share) * fake)
+        estimate = opinion(real).mean() - opinion(fake).mean()
+        return [("critic", c["penalty"] * penalty - estimate), ("wasserstein", estimate), ("penalty", penalty)]
+    if kind == "latent_critic":
+        opinion = lambda z: latent_critic(ctx, z)
+        real, fake = ctx.normal(PRIOR, c["latent"]), z.detach()
+        share = ctx.uniform(INTERPOLATION, 1)
+        penalty = common.gradient_penalty(opinion, share * real + (1.0 - share) * fake)
+        estimate = opinion(real).mean() - opinion(fake).mean()
+        return [("latent_critic", c["penalty"] * penalty - estimate), ("estimate", estimate), ("penalty", penalty)]
+    if kind == "autoencoder":
+        kld = -0.5 * (1.0 + logvar - mu**2 - logvar.exp()).sum() / c["batch"]
+        mse = ((x - decoded) ** 2).mean()
+        total = weights["kld"] * kld + weights["mse"] * mse
+        pair = torch.stack([x, decoded], 1)
+        for name in ["critic"] + ["critic_twin"] * c["resetting_twin"]:
+            total = total - weights["critic"] * critic(ctx, name, pair, energy).mean()
+        if "latent_critic" in c:
+            total = total - weights["latent_critic"] * latent_critic(ctx, z).mean()
+        noted = [("kld", kld), ("mse", mse)]
+        if weights["mmd"] > 0.0:
+            mmd = latent_mmd(z, ctx.normal(PRIOR, c["latent"]), weights["mmd_alphas"])
+            total = total + weights["mmd"] * mmd
+            noted.append(("mmd", mmd))
+        return [("autoencoder", total)] + noted
+    p = c["post"]
+    decoded = decoded.detach()
+    y = post(ctx, decoded, energy)
+    copied = ((y - decoded) ** 2).mean()
+    if kind == "copy":
+        return [("copy", copied)]
+    terms = [(p["mse"], copied)]
+    mine, wanted = (v.flatten(1).sort(1, descending=True)[0] for v in (y, x))
+    for k in p["kernels"]:
+        terms.append((k["weight"], sorted_kernel_mmd(mine, wanted, k)))
+    if p["sorted_mse"] > 0.0:
+        terms.append((p["sorted_mse"], ((mine - wanted) ** 2).mean()))
+    if p["sorted_mae"] > 0.0:
+        terms.append((p["sorted_mae"], (mine - wanted).abs().mean()))
+    if p["batch_sum"] > 0.0:
+        terms.append((p["batch_sum"], ((x.sum(0) - y.sum(0)) ** 2).mean()))
+    return [("post", sum(w * v for w, v in terms))] + [("term", v) for _, v in terms]
+
+
+def layer(ctx, name, k, x):
+    if "transposed" in k:
+        x = ctx.conv_transpose(name, x, k["channels"], k["kernel"], k["stride"], k["padding"], k["transposed"], bias=False)
+    else:
+        x = ctx.conv(name, x, k["channels"], k["kernel"], k["stride"], k["padding"], bias=False)
+    return ctx.voxel_norm(f"{name}_norm", x) if "norm" in k else x
+
+
+def code(ctx, x, energy):
+    """Encodes, draws latent values with noise behind the encoded ones, decodes."""
+    c = ctx.config
+    slope, shape = c["slope"], c["shape"]
+    padded = c.get("padded", shape)
+    d, h, w = (p - s for p, s in zip(padded, shape))
+    v = pad(x, (0, w, 0, h, 0, d))[:, None]
+    for i, k in enumerate(c["encoder"]["convs"]):
+        v = leaky_relu(layer(ctx, f"encoder.conv{i}", k, v), slope)
+    v = torch.cat([v.flatten(1), energy], 1)
+    for i, width in enumerate(c["encoder"]["dense"]):
+        v = leaky_relu(ctx.linear(f"encoder.dense{i}", v, width), slope)
+    mu, logvar = ctx.linear("encoder.mu", v, c["encoded"]), ctx.linear("encoder.logvar", v, c["encoded"])
+    noise = c["latent"] - c["encoded"]
+    z = pad(mu, (0, noise)) + ctx.normal(LATENT, c["latent"]) * (0.5 * pad(logvar, (0, noise))).exp()
+
+    v = torch.cat([z, energy], 1)
+    start = c["decoder"]["start"]
+    for i, width in enumerate(c["decoder"]["dense"] + [math.prod(start)]):
+        v = leaky_relu(ctx.linear(f"decoder.dense{i}", v, width), slope)
+    v = v.view(-1, *start)
+    for i, k in enumerate(c["decoder"]["convs"]):
+        v = layer(ctx, f"decoder.conv{i}", k, v)
+        v = v.relu() if i + 1 == len(c["decoder"]["convs"]) else leaky_relu(v, slope)
+    assert list(v.shape[1:]) == [1, *padded], v.shape
+    return mu, logvar, z, v[:, 0, : shape[0], : shape[1], : shape[2]]
+
+
+def critic(ctx, net, pair, energy):
+    """[N,1] of pairs [N,2,Z,X,Y] of a shower and a candidate."""
+    c = ctx.config
+    k, slope = c["critic"], c["slope"]
+    shower, candidate = pair[:, 0], pair[:, 1]
+    # ln(x + 1/s) - ln(1/s)
+    log = lambda x: torch.log(x + 1.0 / k["log_scale"]) + math.log(k["log_scale"])
+    streams = []
+    for name, x in (("linear", candidate * k["linear_scale"]), ("log", log(candidate))):
+        v = x[:, None]
+        for i, spec in enumerate(k["convs"]):
+            v = leaky_relu(layer(ctx, f"{net}.{name}{i}", spec, v), slope)
+        streams.append(leaky_relu(ctx.linear(f"{net}.{name}_dense", v.flatten(1), k["width"]), slope))
+    for name, x in (("difference", candidate - shower), ("log_difference", log(candidate) - log(shower))):
+        if k[name]:
+            streams.append(leaky_relu(ctx.linear(f"{net}.{name}", x.flatten(1), k["width"]), k["difference_slope"]))
+    if "statistics" in k:
+        for name, x in (("batch", candidate), ("log_batch", log(candidate))):
+            v = statistics(ctx, f"{net}.{name}", k["statistics"], x.flatten(1))
+            streams.append(leaky_relu(ctx.linear(f"{net}.{name}", v, k["width"]), slope))
+    streams.append(leaky_relu(ctx.linear(f"{net}.energy", energy, k["width"]), slope))
+    v = torch.cat(streams, 1)
+    for i, width in enumerate(k["dense"]):
+        v = leaky_relu(ctx.linear(f"{net}.dense{i}", v, width), slope)
+    return ctx.linear(f"{net}.score", v, 1)
+
+
+def statistics(ctx, name, s, cells):
+    """Differences of standard deviation and sum to all showers of the batch, embedded; their spread and mean."""
+    parts = []
+    for what, figure in (("std", cells.std(1)), ("sum", cells.sum(1) * s["sum_scale"])):
+        # [N,1,N]: row n holds the differences to shower n.
+        v = (figure[None, :] - figure[:, None])[:, None]
+        for i, width in enumerate(s["widths"]):
+            weight = ctx.p(f"{name}_{what}{i}.weight", width, v.shape[1], 1, 1, 1)
+            v = leaky_relu(torch.nn.functional.conv1d(v, weight[..., 0, 0]), 0.01)
+        parts += [v.std(2), v.mean(2)]
+    return torch.cat(parts, 1)
+
+
+def latent_critic(ctx, z):
+    """[N,L,1], one value at a time."""
+    v = z.reshape(-1, 1)
+    for i, width in enumerate(ctx.config["latent_critic"]["widths"]):
+        v = leaky_relu(ctx.linear(f"latent_critic.dense{i}", v, width), 0.01)
+    return ctx.linear("latent_critic.score", v, 1).view(*z.shape, 1)
+
+
+def latent_mmd(x, y, alphas):
+    """The three sums of all pairs over B^2."""
+    total = 0.0
+    for alpha in alphas:
+        kernel = lambda a, b: torch.exp(-alpha * ((a[:, None] - b[None]) ** 2).sum(2)).sum()
+        total = total + (kernel(x, x) + kernel(y, y) - 2.0 * kernel(x, y)) / len(x) ** 2
+    return total
+
+
+def sorted_kernel_mmd(x, y, k):
+    """Of cells [N,P], largest first."""
+    windows = []
+    for j in range(0, min(k["limit"], x.shape[1]), k["stride"]):
+        a, b = x[:, j : j + k["size"]], y[:, j : j + k["size"]]
+        mean = lambda u, v: torch.exp(-k["alpha"] * (u[:, :, None] - v[:, None]) ** 2).mean((1, 2))
+        windows.append(mean(a, a) + mean(b, b) - 2.0 * mean(a, b))
+    return torch.stack(windows).mean()
+
+
+def post(ctx, x, energy):
+    p = ctx.config["post"]
+    v = torch.cat([x.flatten(1).sum(1, keepdim=True) * p["sum_scale"], energy], 1)
+    for i in range(3):
+        v = leaky_relu(ctx.linear(f"post.feature{i}", v, p["channels"] // 2), 0.01)
+    v = v[:, :, None, None, None].expand(-1, -1, *x.shape[1:])
+    y = x[:, None]
+    for i in range(p["layers"] - 1):
+        y = ctx.conv(f"post.conv{i}", torch.cat([y, v], 1) if i == 1 else y, p["channels"], 1)
+        if i < p["layers"] - 2:
+            y = ctx.voxel_norm(f"post.conv{i}_norm", y)
+        y = leaky_relu(y, 0.01)
+    y = ctx.conv(f"post.conv{p['layers'] - 1}", y, 1, 1, bias=False)[:, 0]
+    return x + y if p["residual"] else y
