@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::losses::SortedKernel;
+use crate::models::latent::Latent;
 use crate::models::schedule::Decaying;
 use crate::models::{Preprocess, require};
 use crate::nn::Norm;
@@ -57,12 +58,27 @@ pub struct Config {
     /// The post processor; `None` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<Post>,
+    /// What the encoded values are drawn from when it generates; `None` for N(0, 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
     /// Slope of leaky ReLUs.
     pub slope: f32,
     /// Rate of the running mean of the parameters that sampling uses; 0 keeps none.
     pub average: f32,
     /// Showers in a batch.
     pub batch: usize,
+}
+
+/// The distribution of encoded values, fitted when all else is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prior {
+    /// Kernel density or normalising flow.
+    pub model: Latent,
+    /// Epochs in which it is fitted, the last ones.
+    pub epochs: f64,
+    /// Learning rate, which shrinks from its own first epoch on.
+    pub rate: Decaying,
 }
 
 /// A convolution without bias.
@@ -268,6 +284,13 @@ impl Config {
         }
         if let Some(s) = &self.critic.statistics {
             require(!s.widths.is_empty(), "statistics.widths must not be empty")?;
+        }
+        if let Some(prior) = &self.prior {
+            prior.model.check()?;
+            require(
+                prior.model != Latent::Normal && prior.epochs > 0.0,
+                "prior.model must be a kde or a flow, and prior.epochs above 0",
+            )?;
         }
         let Some(post) = &self.post else {
             return Ok(());

@@ -14,6 +14,7 @@ mod presets;
 pub use config::Config;
 
 use super::Preset;
+use super::latent;
 use super::system::{Build, Family, Progress, Step, System, Turn};
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
@@ -26,6 +27,9 @@ use config::Post;
 const LATENT: u32 = 0;
 const PRIOR: u32 = 1;
 const INTERPOLATION: u32 = 2;
+/// Those of the prior: codes that it learns from, and two for codes that it draws.
+const CODES: u32 = 3;
+const DRAWN: u32 = 4;
 
 /// The system. See the module.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ enum Kind {
     /// The post processor, to give back its input.
     Copy,
     Post,
+    /// The distribution of encoded values.
+    Prior,
 }
 
 impl Kind {
@@ -93,6 +99,7 @@ impl BibAe {
         if self.config.post.is_some() {
             kinds.extend([Kind::Copy, Kind::Post]);
         }
+        kinds.extend(self.config.prior.iter().map(|_| Kind::Prior));
         kinds
     }
 
@@ -114,9 +121,19 @@ impl BibAe {
         self.encoder(&net, self.real(build), self.energy(build))
     }
 
-    /// Latent values `[latent,N]` to generate showers from.
-    fn latent<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        build.normal(LATENT, &[self.config.latent, build.batch()])
+    /// Latent values `[latent,N]` to generate showers from, and what the prior wants the cells to sum to.
+    fn latent<'t>(&self, build: &Build<'t>) -> (Var<'t>, Option<Var<'t>>) {
+        let c = &self.config;
+        let noise = build.normal(LATENT, &[c.latent, build.batch()]);
+        let Some(prior) = &c.prior else {
+            return (noise, None);
+        };
+        let drawn = prior.model.draw(build, c.encoded, DRAWN);
+        let mut z = drawn.codes;
+        if c.latent > c.encoded {
+            z = Var::concat(&[z, noise.slice(0, c.encoded, c.latent)], 0);
+        }
+        (z, drawn.energy_sum)
     }
 
     /// Encodes the batch, draws latent values, noise behind the encoded ones, and decodes them.
@@ -283,6 +300,24 @@ impl BibAe {
     }
 }
 
+impl BibAe {
+    /// The networks that the prior's step updates.
+    fn prior_networks(&self) -> Vec<&'static str> {
+        let step = self.config.prior.as_ref().and_then(|p| p.model.step());
+        step.map_or_else(Vec::new, |s| s.networks)
+    }
+
+    /// The prior learns the encoded values of the data.
+    fn prior_losses<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
+        let (mu, logvar) = self.encode(build, Mode::Infer);
+        let codes = [mu.detach(), logvar.detach()];
+        let prior = self.config.prior.as_ref();
+        prior.map_or_else(Vec::new, |p| {
+            p.model.losses(build, codes, build.showers(), CODES)
+        })
+    }
+}
+
 impl System for BibAe {
     fn name(&self) -> &'static str {
         self.name
@@ -337,12 +372,16 @@ impl System for BibAe {
                 self.post(net, p, t.input("x", &shower), t.input("e", &[1, N]));
             })?);
         }
+        if let Some(p) = &c.prior {
+            all.extend(p.model.networks(c.encoded)?);
+        }
         Ok(all)
     }
 
     fn kept(&self) -> Vec<&'static str> {
         let mut kept = vec!["decoder"];
         kept.extend(self.config.post.iter().map(|_| "post"));
+        kept.extend(self.config.prior.iter().filter_map(|p| p.model.network()));
         kept
     }
 
@@ -355,6 +394,7 @@ impl System for BibAe {
                 Kind::Autoencoder => ("autoencoder", vec!["encoder", "decoder"]),
                 Kind::Copy => ("copy", vec!["post"]),
                 Kind::Post => ("post", vec!["post"]),
+                Kind::Prior => ("prior", self.prior_networks()),
             };
             Step {
                 name,
@@ -373,8 +413,12 @@ impl System for BibAe {
         let c = &self.config;
         // Epochs as planned: a shorter training goes through all of them as well.
         let epoch = at.share * self.epochs();
+        let prior_start = self.epochs() - c.prior.as_ref().map_or(0.0, |p| p.epochs);
+        let prior = c.prior.as_ref().filter(|_| epoch >= prior_start);
         let post = c.post.as_ref().filter(|_| epoch >= c.epochs);
         let learns = |kind: &Kind| match (kind, post) {
+            _ if prior.is_some() => *kind == Kind::Prior,
+            (Kind::Prior, _) => false,
             (Kind::Copy, Some(p)) => epoch < c.epochs + p.copy_epochs,
             (Kind::Post, Some(p)) => epoch >= c.epochs + p.copy_epochs,
             (Kind::Copy | Kind::Post, None) => false,
@@ -382,6 +426,7 @@ impl System for BibAe {
             (_, None) => true,
         };
         let rate = |kind: &Kind| match (kind, post, &c.latent_critic) {
+            (Kind::Prior, ..) => prior.map_or(0.0, |p| p.rate.at(epoch - prior_start)),
             (Kind::Copy | Kind::Post, Some(p), _) => p.rate.at(epoch - c.epochs),
             (Kind::LatentCritic, _, Some(l)) => l.rate.at(epoch),
             _ => c.rate.at(epoch),
@@ -407,7 +452,10 @@ impl System for BibAe {
 
     fn epochs(&self) -> f64 {
         let post = self.config.post.as_ref();
-        self.config.epochs + post.map_or(0.0, |p| p.copy_epochs + p.epochs)
+        let prior = self.config.prior.as_ref();
+        self.config.epochs
+            + post.map_or(0.0, |p| p.copy_epochs + p.epochs)
+            + prior.map_or(0.0, |p| p.epochs)
     }
 
     fn batch(&self) -> usize {
@@ -424,13 +472,15 @@ impl System for BibAe {
             (Kind::LatentCritic, _) => self.latent_losses(build),
             (Kind::Copy, Some(p)) => self.post_losses(p, true, build),
             (Kind::Post, Some(p)) => self.post_losses(p, false, build),
+            (Kind::Prior, _) => self.prior_losses(build),
             _ => self.autoencoder_losses(build),
         }
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
         let energy = self.energy(build);
-        let mut seen = self.decoder(&build.trained("decoder"), self.latent(build), energy);
+        let (z, energy_sum) = self.latent(build);
+        let mut seen = self.decoder(&build.trained("decoder"), z, energy);
         if let Some(p) = &self.config.post {
             seen = self.post(&build.trained("post"), p, seen, energy);
         }
@@ -439,6 +489,10 @@ impl System for BibAe {
             .tape()
             .full(self.config.cut, &cells.shape())
             .greater(cells);
-        cells.relu() * (1.0 - below)
+        let cells = cells.relu() * (1.0 - below);
+        match energy_sum {
+            Some(sum) => latent::rescaled(cells, sum),
+            None => cells,
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Published and small configurations.
 
 use super::config::{
-    Config, Conv, Critic, Decoder, Encoder, Kernel, LatentCritic, Loss, Post, Statistics,
+    Config, Conv, Critic, Decoder, Encoder, Kernel, LatentCritic, Loss, Post, Prior, Statistics,
 };
+use crate::models::latent::{Flow, Kde, Kind, Latent, Observable};
 use crate::models::schedule::Decaying;
 use crate::models::{Preprocess, Preset};
 use crate::nn::Norm;
@@ -21,7 +22,7 @@ pub(super) fn preset(name: &str, preset: Preset) -> Config {
         config.latent_critic = None;
         (config.loss.latent_critic, config.loss.mmd, config.loss.mse) = (0.0, 0.0, 0.0);
         config.critic.difference = false;
-        config.post = None;
+        (config.post, config.prior) = (None, None);
     }
     config
 }
@@ -62,6 +63,51 @@ fn plain(unit: f32, threshold: f32) -> Preprocess {
         scale: 1.0,
         log: false,
     }
+}
+
+/// Kernel density of the codes of `points` showers, collected in `epochs`.
+fn density(points: usize, epochs: f64) -> Option<Prior> {
+    Some(Prior {
+        model: Latent::Kde(Kde {
+            points,
+            bandwidth: 1.0,
+        }),
+        epochs,
+        // It follows no gradient.
+        rate: Decaying {
+            start: 1e-3,
+            factor: 1.0,
+        },
+    })
+}
+
+/// Flow that draws visible energy, hits, depth and start of pion showers along with their codes; the shower is scaled to
+/// that energy. `blocks`, couplings in half a block, and widths of hidden layers; offsets and scales are those of pions of
+/// 80 to 160 GeV in the CALICE AHCAL, and bring each observable to the size of one.
+fn flow(blocks: usize, couplings: usize, [hidden, spline_hidden]: [usize; 2]) -> Latent {
+    let observable = |kind, offset, scale| Observable {
+        kind,
+        offset,
+        scale,
+    };
+    Latent::Flow(Flow {
+        blocks,
+        couplings,
+        hidden,
+        spline_hidden,
+        bins: 8,
+        bound: 4.0,
+        observables: vec![
+            observable(Kind::Response, 18.0, 0.2),
+            observable(Kind::Hits, 600.0, 0.005),
+            observable(Kind::CentreZ, 15.0, 0.2),
+            observable(Kind::Start, 8.0, 0.15),
+        ],
+        threshold: 0.2367,
+        code_scale: 1.0,
+        energy_scale: 160.0,
+        rescale: true,
+    })
 }
 
 /// "Getting High", arXiv:2005.05334.
@@ -152,6 +198,8 @@ fn photons() -> Config {
             sorted_mae: 0.0,
             batch_sum: 0.0,
         }),
+        // "Decoding Photons", arXiv:2102.12491.
+        prior: density(20_000, 1.0),
         slope: 0.2,
         average: 0.0,
         batch: 8,
@@ -286,6 +334,14 @@ fn ahcal() -> Config {
             ],
             ..base.decoder
         },
+        prior: Some(Prior {
+            model: flow(8, 3, [10, 4]),
+            epochs: 20.0,
+            rate: Decaying {
+                start: 1e-4,
+                factor: 1.0,
+            },
+        }),
         ..base
     }
 }
@@ -346,6 +402,7 @@ fn small_photons() -> Config {
         },
         rate,
         epochs: 20.0,
+        prior: density(2048, 1.0),
         post: base.post.map(|p| Post {
             channels: 8,
             sum_scale: 1e-3,
@@ -416,6 +473,17 @@ fn small_pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
             batch_sum: 1e-4,
             ..p
         }),
+        prior: match wide {
+            true => base.prior,
+            false => Some(Prior {
+                model: flow(1, 2, [4, 2]),
+                epochs: 20.0,
+                rate: Decaying {
+                    start: 2e-3,
+                    factor: 0.85,
+                },
+            }),
+        },
         epochs: 60.0,
         ..base
     }
