@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::beside;
 use super::images::{Decoder, Encoder};
 use super::transport::Transport;
-use super::{ADAM, Conditions, Rates, check, logarithm};
+use super::{ADAM, Conditions, PHOTONS, Rates, check, logarithm};
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::rate;
@@ -153,7 +153,7 @@ impl Family for Autoencoder {
                 true => Conditions::particle(),
                 false => Conditions::none(),
             },
-            preprocess: logarithm(1.0),
+            preprocess: logarithm(PHOTONS),
             latent: 10,
             encoder,
             decoder,

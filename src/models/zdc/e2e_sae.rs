@@ -11,7 +11,7 @@ use super::autoencoder::sizes;
 use super::conditions::beside;
 use super::images::{Decoder, Encoder};
 use super::transport::Transport;
-use super::{ADAM, Conditions, Rates, check, logarithm};
+use super::{ADAM, Conditions, PHOTONS, Rates, check, logarithm};
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::rate;
@@ -87,7 +87,7 @@ impl Family for E2eSae {
         Config {
             shape: [1, 44, 44],
             conditions: Conditions::particle(),
-            preprocess: logarithm(1.0),
+            preprocess: logarithm(PHOTONS),
             latent: 20,
             encoder,
             decoder,

@@ -28,7 +28,7 @@ impl Transport {
         Self {
             blur: 0.05,
             scaling: 0.5,
-            diameter: 20.0,
+            diameter: 50.0,
             iterations: 1,
             tolerance: 1e-3,
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::zdc::{Conditions, Rates, logarithm};
+use crate::models::zdc::{Conditions, PHOTONS, Rates, logarithm};
 use crate::models::{Preprocess, Preset};
 
 /// The whole configuration.
@@ -147,7 +147,7 @@ pub fn preset(preset: Preset) -> Config {
     Config {
         shape: [1, 44, 44],
         conditions: Conditions::particle(),
-        preprocess: logarithm(1.0),
+        preprocess: logarithm(PHOTONS),
         latent: 10,
         generator: Generator {
             dense: if paper { 256 } else { 64 },

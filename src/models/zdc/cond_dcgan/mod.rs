@@ -5,6 +5,7 @@
 //! showers that differ where those of the simulation do (SDI-GAN), one factor on all cells that fits the channel sums.
 
 mod config;
+mod measures;
 mod networks;
 
 pub use config::Config;
@@ -20,6 +21,7 @@ use crate::models::{Preset, require};
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
 use crate::tape::Var;
+use measures::{brightest, channel_sums};
 use networks::Pass;
 
 /// Streams of random numbers.
@@ -170,16 +172,8 @@ impl CondDcgan {
     /// Distance of the channel sums of generated showers, times the factor, from those of the batch.
     fn calibration_losses<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
         let factor = self.factor(&build.net("calibration", Mode::Train));
-        let [_, x, y] = self.config.shape;
-        let sums = |showers: Var<'t>| {
-            let cells = channels(x, y);
-            build
-                .tape
-                .constant(&cells, &[5, x * y])
-                .matmul(showers.flatten())
-        };
-        let made = sums(self.showers(build)) * factor;
-        let distance = losses::wasserstein1(made, sums(build.showers()));
+        let made = channel_sums(self.showers(build)) * factor;
+        let distance = losses::wasserstein1(made, channel_sums(build.showers()));
         vec![("channel_sums", distance), ("factor", factor)]
     }
 
@@ -205,32 +199,6 @@ fn order<'t>(build: &Build<'t>) -> Var<'t> {
         .uniform(ORDER, &[1, n])
         .reshape(&[n])
         .argsort_descending(0)
-}
-
-/// Row and column of the brightest cell of images `[1,X,Y,N]`, `[2,N]`; the mean of several.
-fn brightest(images: Var<'_>) -> Var<'_> {
-    let (tape, axes) = (images.tape(), [0, 1, 2]);
-    let top = images.equal(images.max_keep(&axes).expand(&images.shape()));
-    let place = |axis: usize| {
-        let extent = images.extent(axis);
-        let numbers: Vec<f32> = (0..extent).map(|i| i as f32).collect();
-        let mut shape = [1; 4];
-        shape[axis] = extent;
-        let sum = (top * tape.constant(&numbers, &shape)).sum_keep(&axes);
-        (sum / top.sum_keep(&axes)).reshape(&[1, images.extent(3)])
-    };
-    Var::concat(&[place(1), place(2)], 0)
-}
-
-/// Which of the five photomultipliers reads a cell, `[5, X Y]`: one all fibres with odd i + j, the others those of a quarter.
-fn channels(x: usize, y: usize) -> Vec<f32> {
-    let of = |i: usize, j: usize| match (i + j) % 2 {
-        1 => 0,
-        _ => 1 + 2 * usize::from(i >= x / 2) + usize::from(j >= y / 2),
-    };
-    (0..5)
-        .flat_map(|c| (0..x * y).map(move |k| f32::from(u8::from(of(k / y, k % y) == c))))
-        .collect()
 }
 
 impl Family for CondDcgan {
