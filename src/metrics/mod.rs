@@ -7,6 +7,7 @@
 mod channels;
 mod correlation;
 mod evaluate;
+mod frechet;
 mod histogram;
 mod jsd;
 mod ks;
@@ -21,6 +22,7 @@ mod wasserstein;
 pub use channels::{ChannelSums, channel_sums};
 pub use correlation::{Correlation, correlation, pearson};
 pub use evaluate::{Options, agree, evaluate, evaluate_all};
+pub use frechet::frechet_distance;
 pub use histogram::{Binning, Histogram};
 pub use jsd::jensen_shannon;
 pub use ks::kolmogorov_smirnov;

@@ -185,3 +185,42 @@ fn spectrum_counts_in_steps_beyond_its_limit() {
         );
     }
 }
+
+#[test]
+fn frechet_of_normal_samples() {
+    // Of one feature: (μa - μb)² + (σa - σb)².
+    let (a, b) = ([1.0, 3.0, 5.0], [2.0, 2.5, 3.0, 8.5]);
+    let moments = |v: &[f64]| {
+        let n = v.len() as f64;
+        let mean = v.iter().sum::<f64>() / n;
+        let square: f64 = v.iter().map(|v| (v - mean) * (v - mean)).sum();
+        (mean, (square / (n - 1.0)).sqrt())
+    };
+    let ((ma, sa), (mb, sb)) = (moments(&a), moments(&b));
+    close(
+        frechet_distance(&a, &b, 1).unwrap(),
+        (ma - mb).powi(2) + (sa - sb).powi(2),
+    );
+    // A shift is its length squared; other features than samples make the covariance singular.
+    let mut uniform = Uniform(2);
+    let x: Vec<f64> = (0..7 * 11).map(|_| uniform.next()).collect();
+    let y: Vec<f64> = x.iter().map(|v| v + 0.5).collect();
+    for features in [7, 11] {
+        let d = frechet_distance(&x, &y, features).unwrap();
+        assert!((d - 0.25 * features as f64).abs() < 1e-7, "{d}");
+        assert!(frechet_distance(&x, &x, features).unwrap().abs() < 1e-7);
+    }
+    // Scaled by 2: the sum of the variances.
+    let twice: Vec<f64> = x
+        .chunks(7)
+        .flat_map(|r| r.iter().map(|v| 2.0 * v))
+        .collect();
+    let column = |k: usize| moments(&x.iter().skip(k).step_by(7).copied().collect::<Vec<_>>());
+    let want: f64 = (0..7).map(column).map(|(m, s)| m * m + s * s).sum();
+    let got = frechet_distance(&x, &twice, 7).unwrap();
+    assert!((got - want).abs() < 1e-7 * want, "{got} {want}");
+    assert_eq!(frechet_distance(&x, &y, 0), None);
+    assert_eq!(frechet_distance(&x, &y, 2), None);
+    assert_eq!(frechet_distance(&x[..7], &y, 7), None);
+    assert_eq!(frechet_distance(&[f64::NAN; 14], &y, 7), None);
+}

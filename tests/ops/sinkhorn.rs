@@ -36,7 +36,7 @@ fn softmin(c: &[Vec<f64>], b: &[f64], h: &[f64], eps: f64) -> Vec<f64> {
     c.iter().map(row).collect()
 }
 
-fn averaged(old: &mut Vec<f64>, new: Vec<f64>) {
+fn averaged(old: &mut [f64], new: Vec<f64>) {
     old.iter_mut()
         .zip(new)
         .for_each(|(o, n)| *o = 0.5 * (*o + n));
