@@ -12,15 +12,18 @@
 //
 //   points     [D][quads of x], then [D][quads of y], packed by sinkhorn_pack
 //   potential  [pairs][quads of x, quads of y]: f and g, then those of x and of y with themselves
-//   cost       one block a problem, [columns][row quads], by sinkhorn_cost; used where STORED, else computed again
+//   cost       one block a problem, [tiles of TILE row quads][columns][TILE], by sinkhorn_cost: a workgroup of a step
+//              walks through one stretch of memory; used where STORED, else computed again
 //   log_weight [N + M]: binary logarithms of the weights a and b; used where WEIGHTED, else a = 1/N, b = 1/M
 //
-// With kappa = 1/(eps ln 2) all exponentials are powers of two. SPLIT lanes share a row's columns and join their running
-// (largest, sum) in a tree. moved[t] is the largest change of a potential in step t over eps, that is, the logarithm of the
+// With kappa = 1/(eps ln 2) all exponentials are powers of two. WG = TILE SPLIT: SPLIT lanes share a row's columns and join
+// their running (largest, sum) in a tree. moved[t] is the largest change of a potential in step t over eps, that is, the logarithm of the
 // worst ratio of a marginal to what it should be; once it is at most `tolerance`, later steps copy and leave.
 
 override WG: u32;
+override TILE: u32;
 override SPLIT: u32;
+override DIMS: u32;
 override STORED: bool;
 override WEIGHTED: bool;
 
@@ -82,12 +85,21 @@ struct Problem {
     row_points: u32, column_points: u32, row_potential: u32, column_potential: u32, cost: u32, weight: u32,
 }
 
+fn tiles(quads: u32) -> u32 {
+    return (quads + TILE - 1u) / TILE;
+}
+
 fn problem(q: u32) -> Problem {
     let y_rows = (q & 1u) == 1u;
     let y_columns = q == 0u || q == 3u;
     let pair = (q >> 1u) * (p.nq + p.mq);
-    var first = 4u * p.nq * p.mq * q;
-    if q == 3u { first = 8u * p.nq * p.mq + 4u * p.nq * p.nq; }
+    // Quads of a matrix of x rows, of y rows, and what lies before.
+    let xs = 4u * tiles(p.nq) * TILE;
+    let ys = 4u * tiles(p.mq) * TILE;
+    var first = 0u;
+    if q > 0u { first += xs * p.mq; }
+    if q > 1u { first += ys * p.nq; }
+    if q > 2u { first += xs * p.nq; }
     return Problem(
         select(p.n, p.m, y_rows), select(p.nq, p.mq, y_rows),
         select(p.n, p.m, y_columns), select(p.nq, p.mq, y_columns),
@@ -120,17 +132,22 @@ fn distances(o: Problem, row: u32, block: u32) -> Block {
     return Block(finish(s0), finish(s1), finish(s2), finish(s3));
 }
 
+// Of the first column of a block; the others follow at distances of TILE.
+fn place(o: Problem, row: u32, block: u32) -> u32 {
+    return o.cost + (row / TILE * o.column_quads + block) * 4u * TILE + row % TILE;
+}
+
 @compute @workgroup_size(WG)
 fn sinkhorn_cost(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) tid: u32) {
     let o = problem(wid.z);
     let row = wid.x * WG + tid;
     if row >= o.row_quads || wid.y >= o.column_quads { return; }
     let b = distances(o, row, wid.y);
-    let at = o.cost + 4u * wid.y * o.row_quads + row;
+    let at = place(o, row, wid.y);
     cost[at] = b.c0;
-    cost[at + o.row_quads] = b.c1;
-    cost[at + 2u * o.row_quads] = b.c2;
-    cost[at + 3u * o.row_quads] = b.c3;
+    cost[at + TILE] = b.c1;
+    cost[at + 2u * TILE] = b.c2;
+    cost[at + 3u * TILE] = b.c3;
 }
 
 // log2 of b_j for four columns; the padding's does not matter.
@@ -148,9 +165,8 @@ var<workgroup> sums: array<vec4<f32>, WG>;
 @compute @workgroup_size(WG)
 fn sinkhorn_step(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) tid: u32) {
     let o = problem(wid.y);
-    let quads = WG / SPLIT;
-    let row = wid.x * quads + tid % quads;
-    let share = tid / quads;
+    let row = wid.x * TILE + tid % TILE;
+    let share = tid / TILE;
     let live = row < o.row_quads;
     var stopped = false;
     if p.mode == STOPPING { stopped = bitcast<f32>(atomicLoad(&moved[p.step - 1u])) <= p.tolerance; }
@@ -164,8 +180,8 @@ fn sinkhorn_step(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
     for (; block < end; block++) {
         var b: Block;
         if STORED {
-            let at = o.cost + 4u * block * o.row_quads + row;
-            b = Block(matrix[at], matrix[at + o.row_quads], matrix[at + 2u * o.row_quads], matrix[at + 3u * o.row_quads]);
+            let at = place(o, row, block);
+            b = Block(matrix[at], matrix[at + TILE], matrix[at + 2u * TILE], matrix[at + 3u * TILE]);
         } else {
             b = distances(o, row, block);
         }
@@ -187,10 +203,10 @@ fn sinkhorn_step(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
         for (var s = SPLIT / 2u; s > 0u; s = s >> 1u) {
             workgroupBarrier();
             if share < s {
-                let other = tops[tid + s * quads];
+                let other = tops[tid + s * TILE];
                 let higher = max(tops[tid], other);
                 sums[tid] = sums[tid] * power_of_two(tops[tid] - higher)
-                    + sums[tid + s * quads] * power_of_two(other - higher);
+                    + sums[tid + s * TILE] * power_of_two(other - higher);
                 tops[tid] = higher;
             }
         }
@@ -223,24 +239,39 @@ fn sinkhorn_step(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocatio
     }
 }
 
-// Sixteen features of the gradient of a row quad, wid.y counts the sixteens. `before` holds the potentials before the last
-// soft-min and after it; `side` is 0 for x and 1 for y.
+// DIMS features of the gradient of a row quad, min(D, 16), wid.y counts such slices. `before` holds the potentials before
+// the last soft-min and after it; `side` is 0 for x and 1 for y.
 @compute @workgroup_size(WG)
 fn sinkhorn_gradient(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) tid: u32) {
     let row = wid.x * WG + tid;
-    let first = 16u * wid.y;
+    let first = DIMS * wid.y;
     let half = p.pairs * (p.nq + p.mq);
+    let own = problem(p.side);
+    if row >= own.row_quads { return; }
+    var a: array<vec4<f32>, 16>;
     var sum: array<vec4<f32>, 16>;
+    for (var d = 0u; d < DIMS; d++) {
+        a[d] = points[own.row_points + min(first + d, p.d - 1u) * own.row_quads + row];
+    }
     for (var q = p.side; q < 2u * p.pairs; q += 2u) {
         let o = problem(q);
-        if row >= o.row_quads { return; }
         let f = before[half + o.row_potential + row];
         let df = dy[half + o.row_potential + row];
-        let uniform_weight = -ln(f32(o.columns)) * 1.4426950408889634;
+        let even = -ln(f32(o.columns)) * 1.4426950408889634;
         for (var block = 0u; block < o.column_quads; block++) {
-            let b = distances(o, row, block);
+            var b: Block;
+            if p.d > DIMS {
+                b = distances(o, row, block);
+            } else {
+                for (var d = 0u; d < DIMS; d++) {
+                    let c = points[o.column_points + d * o.column_quads + block];
+                    let e0 = a[d] - c.x; let e1 = a[d] - c.y; let e2 = a[d] - c.z; let e3 = a[d] - c.w;
+                    b.c0 += e0 * e0; b.c1 += e1 * e1; b.c2 += e2 * e2; b.c3 += e3 * e3;
+                }
+                b = Block(finish(b.c0), finish(b.c1), finish(b.c2), finish(b.c3));
+            }
             let h = before[o.column_potential + block];
-            var w = vec4(uniform_weight);
+            var w = vec4(even);
             if WEIGHTED { w = weights(o, block); }
             // At most 1 but for rounding: f is the soft-min of h.
             var w0 = df * power_of_two(min((f + (h.x - b.c0)) * p.kappa + w.x, vec4(1.0)));
@@ -254,18 +285,16 @@ fn sinkhorn_gradient(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invoc
                 w2 = select(vec4(0.0), w2 / b.c2, b.c2 > vec4(0.0));
                 w3 = select(vec4(0.0), w3 / b.c3, b.c3 > vec4(0.0));
             }
-            for (var d = 0u; d < 16u; d++) {
-                let at = min(first + d, p.d - 1u);
-                let a = points[o.row_points + at * o.row_quads + row];
-                let c = points[o.column_points + at * o.column_quads + block];
-                sum[d] += w0 * (a - c.x) + w1 * (a - c.y) + w2 * (a - c.z) + w3 * (a - c.w);
+            for (var d = 0u; d < DIMS; d++) {
+                let c = points[o.column_points + min(first + d, p.d - 1u) * o.column_quads + block];
+                sum[d] += w0 * (a[d] - c.x) + w1 * (a[d] - c.y) + w2 * (a[d] - c.z) + w3 * (a[d] - c.w);
             }
         }
     }
-    let rows = select(p.n, p.m, p.side == 1u);
-    for (var d = 0u; d < 16u; d++) {
+    for (var d = 0u; d < DIMS; d++) {
         for (var r = 0u; r < 4u; r++) {
-            if first + d < p.d && 4u * row + r < rows { dx[(first + d) * rows + 4u * row + r] = sum[d][r]; }
+            let i = 4u * row + r;
+            if first + d < p.d && i < own.rows { dx[(first + d) * own.rows + i] = sum[d][r]; }
         }
     }
 }

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Compares the convolution, transposed convolution and dense kernels with other run times on the same processor.
+"""Compares the convolution, transposed convolution, dense and Sinkhorn kernels with other run times on the same processor.
 
 Runs each layer of `calogen bench kernels` and, right before and right after it, the same layer in ONNX Runtime on the
 CPU (and with --torch in PyTorch), with as many threads as there are cores, and prints the ratio of the rates. Weights
-are fixed on both sides, so that both pack them beforehand.
+are fixed on both sides, so that both pack them beforehand. With --torch the Sinkhorn divergences too, against the same
+steps in PyTorch with the cost matrices stored, as GeomLoss' "tensorized" backend does.
 
     tools/bench_peers.py --calogen target/release/calogen
+    tools/bench_peers.py --torch --filter sinkhorn
     tools/bench_peers.py --wrapper 'sh newest-driver.sh' --filter conv2d --batch 32,64 --json peers.json
 """
 
@@ -99,6 +101,61 @@ def torch_layer(torch, layer, batch):
     return run
 
 
+def torch_divergence(torch, spec, showers):
+    """The divergence with every step of the case, p = 2, costs |x - y|^2 / 2 by a matrix product."""
+    rng = np.random.default_rng(1)
+    draw = lambda: torch.from_numpy(rng.uniform(-1, 1, (showers, spec["features"])).astype(np.float32))
+    x, y = draw().requires_grad_(spec["gradient"]), draw() * 0.8 + 0.1
+    length, eps = spec["diameter"], [spec["diameter"] ** 2]
+    while length > spec["blur"] * (1 + 1e-9):
+        eps.append(length ** 2)
+        length *= spec["scaling"]
+    eps.append(spec["blur"] ** 2)
+    log_weight = torch.full((showers,), -float(np.log(showers)))
+
+    def cost(a, b):
+        return 0.5 * ((a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.t())
+
+    def softmin(e, c, h):
+        return -e * torch.logsumexp(h[None] - c / e, 1)
+
+    def call():
+        with torch.no_grad():
+            cs = [cost(x, y), cost(y, x), cost(x, x), cost(y, y)]
+            from_ = [1, 0, 2, 3]  # whose potential enters the soft-min of which
+            f = [softmin(eps[0], c, log_weight) for c in cs]
+            for e in eps:
+                new = [softmin(e, c, log_weight + f[k] / e) for c, k in zip(cs, from_)]
+                f = [0.5 * (a + b) for a, b in zip(f, new)]
+        e = eps[-1]
+        pairs = [(x, y), (y, x), (x, x), (y, y)]
+        last = [softmin(e, cost(a, b.detach()), log_weight + f[k] / e) for (a, b), k in zip(pairs, from_)]
+        value = (last[0] - last[2]).mean() + (last[1] - last[3]).mean()
+        if spec["gradient"]:
+            x.grad = None
+            value.backward()
+    return call
+
+
+def compare_divergences(torch, cases, command, device, args):
+    """Seconds of each Sinkhorn case here and in PyTorch."""
+    print(f"PyTorch {torch.__version__}, {args.threads} threads")
+    print(f"{'divergence':<46}{'ms':>10}{'torch ms':>10}{'torch/ours':>12}")
+    rows = []
+    for case in cases:
+        run = torch_divergence(torch, case["divergence"], case["batch"])
+        before = median_seconds(run, args.seconds / 2)
+        ours = calogen(command, ["--no-ceilings", "--filter", case["case"], "--seconds", str(args.seconds)] + device)
+        after = median_seconds(run, args.seconds / 2)
+        [measured] = [c for c in ours["cases"] if c["case"] == case["case"]]
+        row = {"case": case["case"], "adapter": ours["adapter"], "driver": ours["driver"],
+               "seconds": measured["seconds"]["median"], "torch": min(before, after)}
+        rows.append(row)
+        print(f"{row['case']:<46}{row['seconds'] * 1e3:>10.2f}{row['torch'] * 1e3:>10.2f}"
+              f"{row['torch'] / row['seconds']:>12.2f}", flush=True)
+    return rows
+
+
 def calogen(command, arguments):
     """One JSON answer of `calogen bench kernels`."""
     done = subprocess.run(command + ["bench", "kernels", "--json"] + arguments, capture_output=True, text=True)
@@ -132,7 +189,14 @@ def main():
     batch = ["--batch", args.batch] if args.batch else []
     device = ["--device", args.device] if args.device else []
     listed = calogen(command, ["--list"] + batch)["cases"]
+    divergences = [c for c in listed if torch and c["divergence"] and args.filter in c["case"]]
+    distances = compare_divergences(torch, divergences, command, device, args) if divergences else []
     cases = [c for c in listed if c["forward"] and args.filter in c["case"]]
+    if not cases and distances:
+        if args.json:
+            with open(args.json, "w") as out:
+                json.dump({"threads": args.threads, "divergences": distances}, out, indent=1)
+        return
     if not cases:
         sys.exit(f"bench_peers: no layer contains '{args.filter}'")
     print(f"ONNX Runtime {onnxruntime.__version__}, {args.threads} threads"
@@ -168,7 +232,8 @@ def main():
                       f"({min(ratios):.3f}..{max(ratios):.3f}, {len(ratios)} rows)")
     if args.json:
         with open(args.json, "w") as out:
-            json.dump({"onnxruntime": onnxruntime.__version__, "threads": args.threads, "rows": rows}, out, indent=1)
+            json.dump({"onnxruntime": onnxruntime.__version__, "threads": args.threads, "rows": rows,
+                       "divergences": distances}, out, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,125 +1,131 @@
-//! Fréchet distance of two samples of features, each taken as normal (arXiv:1706.08500):
-//! `|μa - μb|² + tr(Σa + Σb - 2 (Σa Σb)^½)`, with unbiased covariances.
+//! Fréchet distance of two samples of features, and the eigenvalues that it needs.
 
-/// Mean and covariance of a sample of features.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gaussian {
-    mean: Vec<f64>,
-    /// `[width, width]`
-    covariance: Vec<f64>,
+/// Fréchet distance of the normal distributions with the samples' means and covariances, squared:
+/// `|μa - μb|² + tr(A + B - 2 (A B)^½)`, with unbiased covariances A and B.
+///
+/// Samples are row by row, `features` values a row, in any unit; the distance has its square. `None` where a sample has
+/// fewer than two rows or no whole number of them, or a value is not finite.
+pub fn frechet_distance(a: &[f64], b: &[f64], features: usize) -> Option<f64> {
+    let (a, b) = (Normal::of(a, features)?, Normal::of(b, features)?);
+    let shift: f64 = (a.mean.iter().zip(&b.mean))
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum();
+    // A B has the eigenvalues of the symmetric A^½ B A^½.
+    let root = a.covariance.root();
+    let cross = root.times(&b.covariance).times(&root).eigen().0;
+    let cross: f64 = cross.iter().map(|v| v.max(0.0).sqrt()).sum();
+    Some(shift + a.covariance.trace() + b.covariance.trace() - 2.0 * cross)
 }
 
-impl Gaussian {
-    /// Of rows of `width` features; `None` where there are fewer than two.
-    pub fn of(features: &[f32], width: usize) -> Option<Self> {
-        let n = features.len().checked_div(width).filter(|&n| n > 1)?;
-        let mut mean = vec![0.0; width];
-        for row in features.chunks_exact(width) {
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(m, &f)| *m += f64::from(f));
-        }
-        mean.iter_mut().for_each(|m| *m /= n as f64);
-        let mut covariance = vec![0.0; width * width];
-        let mut centred = vec![0.0; width];
-        for row in features.chunks_exact(width) {
-            for ((c, &f), m) in centred.iter_mut().zip(row).zip(&mean) {
-                *c = f64::from(f) - m;
-            }
-            for (i, line) in covariance.chunks_exact_mut(width).enumerate() {
-                for (sum, c) in line.iter_mut().zip(&centred) {
-                    *sum += centred[i] * c;
-                }
-            }
-        }
-        covariance.iter_mut().for_each(|c| *c /= n as f64 - 1.0);
-        Some(Self { mean, covariance })
-    }
+struct Normal {
+    mean: Vec<f64>,
+    covariance: Matrix,
+}
 
-    /// The Fréchet distance to another; `None` where they differ in width.
-    pub fn distance(&self, other: &Self) -> Option<f64> {
-        let width = self.mean.len();
-        if other.mean.len() != width {
+impl Normal {
+    fn of(rows: &[f64], features: usize) -> Option<Self> {
+        if features == 0 || !rows.len().is_multiple_of(features) {
             return None;
         }
-        let means = self.mean.iter().zip(&other.mean);
-        let means: f64 = means.map(|(a, b)| (a - b) * (a - b)).sum();
-        let trace = |g: &Self| (0..width).map(|i| g.covariance[i * width + i]).sum::<f64>();
-        // tr (Σa Σb)^½ is tr (R Σb R)^½ with R = Σa^½, and that matrix is symmetric.
-        let (values, vectors) = symmetric_eigen(&self.covariance, width);
-        let mut root = vec![0.0; width * width];
-        for i in 0..width {
-            for j in 0..width {
-                root[i * width + j] = (0..width)
-                    .map(|k| {
-                        vectors[i * width + k] * values[k].max(0.0).sqrt() * vectors[j * width + k]
-                    })
-                    .sum();
+        let count = rows.len() / features;
+        if count < 2 || rows.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        let mut mean = vec![0.0; features];
+        for row in rows.chunks(features) {
+            mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
+        }
+        mean.iter_mut().for_each(|m| *m /= count as f64);
+        let mut covariance = Matrix::zeros(features);
+        for row in rows.chunks(features) {
+            let off: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| v - m).collect();
+            for (i, u) in off.iter().enumerate() {
+                for (j, v) in off.iter().enumerate() {
+                    covariance.0[i][j] += u * v / (count - 1) as f64;
+                }
             }
         }
-        let inner = product(&product(&root, &other.covariance, width), &root, width);
-        let (values, _) = symmetric_eigen(&inner, width);
-        let cross: f64 = values.iter().map(|v| v.max(0.0).sqrt()).sum();
-        Some((means + trace(self) + trace(other) - 2.0 * cross).max(0.0))
+        Some(Self { mean, covariance })
     }
 }
 
-fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
-    let mut c = vec![0.0; n * n];
-    for i in 0..n {
-        for k in 0..n {
-            let x = a[i * n + k];
-            for j in 0..n {
-                c[i * n + j] += x * b[k * n + j];
+/// A square matrix, row by row.
+#[derive(Clone)]
+struct Matrix(Vec<Vec<f64>>);
+
+impl Matrix {
+    fn zeros(n: usize) -> Self {
+        Self(vec![vec![0.0; n]; n])
+    }
+
+    fn trace(&self) -> f64 {
+        (0..self.0.len()).map(|i| self.0[i][i]).sum()
+    }
+
+    fn times(&self, other: &Self) -> Self {
+        let mut product = Self::zeros(self.0.len());
+        for (row, out) in self.0.iter().zip(&mut product.0) {
+            for (v, other) in row.iter().zip(&other.0) {
+                out.iter_mut().zip(other).for_each(|(o, w)| *o += v * w);
             }
         }
+        product
     }
-    c
+
+    /// Symmetric square root of a symmetric matrix; eigenvalues below 0, from rounding, count as 0.
+    fn root(&self) -> Self {
+        let (values, vectors) = self.eigen();
+        let mut root = Self::zeros(values.len());
+        for (value, v) in values.iter().zip(&vectors) {
+            let scale = value.max(0.0).sqrt();
+            for (row, a) in root.0.iter_mut().zip(v) {
+                row.iter_mut().zip(v).for_each(|(r, b)| *r += scale * a * b);
+            }
+        }
+        root
+    }
+
+    /// Eigenvalues of a symmetric matrix and its eigenvectors, by Jacobi's rotations (Golub and Van Loan, 8.5).
+    fn eigen(&self) -> (Vec<f64>, Vec<Vec<f64>>) {
+        let n = self.0.len();
+        let mut a = self.0.clone();
+        let mut vectors = Self::zeros(n).0;
+        (0..n).for_each(|i| vectors[i][i] = 1.0);
+        let size: f64 = a.iter().flatten().map(|v| v * v).sum();
+        // Each sweep squares what is left: six do, fifty are for certain.
+        for _ in 0..50 {
+            let off = |a: &[Vec<f64>]| -> f64 {
+                let row = |i: usize| a[i][..i].iter().map(|v| v * v).sum::<f64>();
+                (0..n).map(row).sum()
+            };
+            if off(&a) <= 1e-32 * size {
+                break;
+            }
+            for p in 0..n {
+                for q in p + 1..n {
+                    if a[p][q] == 0.0 {
+                        continue;
+                    }
+                    let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
+                    let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
+                    let c = 1.0 / t.hypot(1.0);
+                    let s = t * c;
+                    for row in &mut a {
+                        (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
+                    }
+                    rotate(&mut a, p, q, c, s);
+                    rotate(&mut vectors, p, q, c, s);
+                }
+            }
+        }
+        ((0..n).map(|i| a[i][i]).collect(), vectors)
+    }
 }
 
-/// Eigenvalues and eigenvectors (columns) of a symmetric `[n, n]` matrix, by Jacobi's rotations: slow for large matrices,
-/// exact to rounding for any.
-pub fn symmetric_eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
-    // Sweeps converge quadratically; a hundred rows need about ten.
-    const SWEEPS: usize = 60;
-    let mut a = matrix.to_vec();
-    let mut v = vec![0.0; n * n];
-    (0..n).for_each(|i| v[i * n + i] = 1.0);
-    let scale: f64 = a.iter().map(|x| x * x).sum();
-    for _ in 0..SWEEPS {
-        let off: f64 = (0..n)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| a[i * n + j].powi(2))
-            .sum();
-        if off <= 1e-30 * scale {
-            break;
-        }
-        for p in 0..n {
-            for q in p + 1..n {
-                let apq = a[p * n + q];
-                if apq == 0.0 {
-                    continue;
-                }
-                let theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
-                let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-                let t = if theta == 0.0 { 1.0 } else { t };
-                let c = 1.0 / (t * t + 1.0).sqrt();
-                let s = t * c;
-                for k in 0..n {
-                    let (x, y) = (a[k * n + p], a[k * n + q]);
-                    a[k * n + p] = c * x - s * y;
-                    a[k * n + q] = s * x + c * y;
-                }
-                for k in 0..n {
-                    let (x, y) = (a[p * n + k], a[q * n + k]);
-                    a[p * n + k] = c * x - s * y;
-                    a[q * n + k] = s * x + c * y;
-                    let (x, y) = (v[k * n + p], v[k * n + q]);
-                    v[k * n + p] = c * x - s * y;
-                    v[k * n + q] = s * x + c * y;
-                }
-            }
-        }
+/// Rows p < q become `c p - s q` and `s p + c q`.
+fn rotate(rows: &mut [Vec<f64>], p: usize, q: usize, c: f64, s: f64) {
+    let (before, after) = rows.split_at_mut(q);
+    for (u, v) in before[p].iter_mut().zip(&mut after[0]) {
+        (*u, *v) = (c * *u - s * *v, s * *u + c * *v);
     }
-    ((0..n).map(|i| a[i * n + i]).collect(), v)
 }

@@ -23,7 +23,7 @@ mod wasserstein;
 pub use channels::{ChannelSums, channel_sums};
 pub use correlation::{Correlation, correlation, pearson};
 pub use evaluate::{Options, agree, evaluate, evaluate_all};
-pub use frechet::{Gaussian, symmetric_eigen};
+pub use frechet::frechet_distance;
 pub use histogram::{Binning, Histogram};
 pub use jsd::jensen_shannon;
 pub use ks::kolmogorov_smirnov;

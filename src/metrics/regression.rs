@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Gaussian, Groups, mu_sigma_90};
+use super::{Groups, frechet_distance, mu_sigma_90};
 
 /// A regressor's energies and features of a sample, in the order of its showers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,19 +64,19 @@ pub fn regression(
     generated: &RegressorSample,
 ) -> Regression {
     let groups = Groups::of(&reference.incident, &generated.incident);
-    let width = |s: &RegressorSample| s.features.len() / s.energies.len().max(1);
-    let gaussian = |s: &RegressorSample| Gaussian::of(&s.features, width(s));
-    let distance = |a: Option<Gaussian>, b: Option<Gaussian>| a?.distance(&b?);
+    let width = reference.features.len() / reference.energies.len().max(1);
+    let wide = |f: &[f32]| f.iter().map(|&f| f64::from(f)).collect::<Vec<_>>();
     let half = |odd: usize| {
-        let rows = reference.features.chunks_exact(width(reference).max(1));
+        let rows = reference.features.chunks_exact(width.max(1));
         let rows: Vec<f32> = rows.skip(odd).step_by(2).flatten().copied().collect();
-        Gaussian::of(&rows, width(reference))
+        wide(&rows)
     };
+    let distance = |a: Vec<f64>, b: Vec<f64>| frechet_distance(&a, &b, width);
     Regression {
         regressor: regressor.into(),
         reference: Resolution::of(&reference.energies, &groups.reference),
         generated: Resolution::of(&generated.energies, &groups.generated),
-        frechet_distance: distance(gaussian(reference), gaussian(generated)),
+        frechet_distance: distance(wide(&reference.features), wide(&generated.features)),
         reference_frechet_distance: distance(half(0), half(1)),
         energies: groups.energies,
     }

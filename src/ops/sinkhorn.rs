@@ -60,10 +60,8 @@ static GRADIENT: Kernel = Kernel::new::<SinkhornParams>(
 pub(super) static KERNELS: &[&Kernel] = &[&PACK, &COST, &STEP, &GRADIENT];
 
 const WG: usize = 64;
-/// Row quads of a workgroup on a GPU: their loads are whole cache lines.
-const QUADS: usize = 16;
-/// Lanes that fill a GPU.
-const BUSY: usize = 1 << 16;
+/// Features of the gradient that a lane holds.
+const DIMS: usize = 16;
 /// Bytes of cost matrices up to which they are stored; beyond, each step computes them from the points. Every WebGPU
 /// device can bind as much: four matrices of 2896 x 2896 showers.
 pub(crate) const STORED_BYTES: u64 = 1 << 27;
@@ -153,20 +151,28 @@ impl Transport {
         p: &SinkhornParams,
         points: Slot,
     ) -> Result<Option<Slot>> {
-        let (nq, mq) = (u64::from(p.nq), u64::from(p.mq));
-        let own = if self.debias { nq * nq + mq * mq } else { 0 };
-        let words = 16 * (2 * nq * mq + own);
+        let quads = row_quads(l);
+        let columns = u64::from(p.mq + if self.debias { p.nq } else { 0 });
+        let more = u64::from(p.nq + if self.debias { p.mq } else { 0 });
+        let tile = |rows: u32| u64::from(rows.next_multiple_of(quads as u32));
+        // Columns of x rows and of y rows; a quad of either side is four floats.
+        let words = 16 * (tile(p.nq) * columns + tile(p.mq) * more);
         let limit = STORED_BYTES.min(l.capabilities().max_tensor_bytes());
         if l.plain() || words * 4 > limit {
             return Ok(None);
         }
         let cost = l.scratch(words as usize);
-        let wg = if l.on_cpu() { 16 } else { WG };
+        let overrides = [("WG", WG as f64), ("TILE", quads as f64)];
         let widest = p.nq.max(p.mq);
-        let grid = [widest.div_ceil(wg as u32), widest, 2 * p.pairs];
-        l.dispatch(&COST, p, &[("WG", wg as f64)], &[points, cost], grid)?;
+        let grid = [widest.div_ceil(WG as u32), widest, 2 * p.pairs];
+        l.dispatch(&COST, p, &overrides, &[points, cost], grid)?;
         Ok(Some(cost))
     }
+}
+
+/// Row quads of a workgroup. On a CPU a workgroup is what a core takes; on a GPU loads shall be whole cache lines.
+fn row_quads(l: &Lowering<'_>) -> usize {
+    if l.on_cpu() { 8 } else { 16 }
 }
 
 /// `1 / (eps ln 2)`
@@ -213,11 +219,13 @@ impl Op for Transport {
         let cost = self.cost_matrices(l, &p, points)?;
         let widest = p.nq.max(p.mq) as usize;
         let rows = 2 * self.pairs() * widest;
-        // On a CPU a workgroup is what a core takes, and a lane is quick to walk along a row. A GPU wants more lanes.
-        let (quads, busy) = if l.on_cpu() { (8, 64) } else { (QUADS, BUSY) };
+        // Lanes that fill the device: where rows are fewer, several lanes share one.
+        let busy = if l.on_cpu() { 64 } else { 1 << 16 };
+        let quads = row_quads(l);
         let split = (busy / rows).clamp(1, 16).next_power_of_two();
         let overrides = [
             ("WG", (quads * split) as f64),
+            ("TILE", quads as f64),
             ("SPLIT", split as f64),
             ("STORED", f64::from(u8::from(cost.is_some()))),
             ("WEIGHTED", f64::from(u8::from(x.len() > 2))),
@@ -298,12 +306,15 @@ impl Op for Gradient {
             _ => (points, x[2], x[3]),
         };
         let wg = if l.on_cpu() { 8 } else { WG };
+        let dims = DIMS.min(p.d as usize);
         let overrides = [
             ("WG", wg as f64),
+            ("TILE", row_quads(l) as f64),
+            ("DIMS", dims as f64),
             ("WEIGHTED", f64::from(u8::from(x.len() == 5))),
         ];
         let rows = if self.side == 0 { p.nq } else { p.mq };
-        let grid = [rows.div_ceil(wg as u32), p.d.div_ceil(16), 1];
+        let grid = [rows.div_ceil(wg as u32), p.d.div_ceil(dims as u32), 1];
         l.dispatch(
             &GRADIENT,
             &p,
@@ -318,7 +329,7 @@ impl Op for Gradient {
         let own = y[1] as f64;
         let pairs = own * (if self.side == 0 { m } else { n } + own);
         Cost {
-            flops: pairs * ((d / 16.0).ceil() * (3.0 * d + 20.0) + 3.0 * d),
+            flops: pairs * ((d / DIMS as f64).ceil() * (3.0 * d + 20.0) + 3.0 * d),
             bytes: 4.0 * x.iter().map(|s| shape::len(s)).sum::<usize>() as f64,
         }
     }

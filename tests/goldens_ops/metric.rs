@@ -23,6 +23,11 @@ fn host<'t>(op: &str, r: &Recorder<'t, '_>) -> Recorded<'t> {
             let jsd = calogen::metrics::jensen_shannon(&values("p"), &values("q")).unwrap();
             Some(vec![("jsd", Out::Host(vec![jsd]))])
         }
+        "frechet_distance" => {
+            let features = r.case.input("x").shape[1];
+            let distance = calogen::metrics::frechet_distance(&values("x"), &values("y"), features);
+            Some(vec![("distance", Out::Host(vec![distance.unwrap()]))])
+        }
         "correlation_matrix" => {
             let x = r.case.input("x");
             let (rows, columns) = (values("x"), x.shape[1]);

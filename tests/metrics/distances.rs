@@ -186,80 +186,41 @@ fn spectrum_counts_in_steps_beyond_its_limit() {
     }
 }
 
-/// `n` rows of correlated features: each is a mixture of `width` uniform numbers.
-fn features(seed: u64, n: usize, width: usize) -> Vec<f32> {
-    let mut uniform = Uniform(seed);
-    let mixture: Vec<f64> = (0..width * width).map(|_| uniform.next() - 0.4).collect();
-    let mut rows = Vec::new();
-    for _ in 0..n {
-        let u: Vec<f64> = (0..width).map(|_| uniform.next()).collect();
-        rows.extend((0..width).map(|i| {
-            (0..width)
-                .map(|j| mixture[i * width + j] * u[j])
-                .sum::<f64>() as f32
-        }));
-    }
-    rows
-}
-
 #[test]
-fn frechet_distance_in_two_dimensions_has_a_closed_form() {
-    let (a, b) = (features(3, 40, 2), features(4, 57, 2));
-    let moments = |rows: &[f32]| {
-        let n = rows.len() as f64 / 2.0;
-        let mean = [0, 1].map(|i| {
-            rows.iter()
-                .skip(i)
-                .step_by(2)
-                .map(|&x| f64::from(x))
-                .sum::<f64>()
-                / n
-        });
-        let covariance = |i: usize, j: usize| {
-            let products = rows
-                .chunks(2)
-                .map(|r| (f64::from(r[i]) - mean[i]) * (f64::from(r[j]) - mean[j]));
-            products.sum::<f64>() / (n - 1.0)
-        };
-        (mean, [covariance(0, 0), covariance(0, 1), covariance(1, 1)])
+fn frechet_of_normal_samples() {
+    // Of one feature: (μa - μb)² + (σa - σb)².
+    let (a, b) = ([1.0, 3.0, 5.0], [2.0, 2.5, 3.0, 8.5]);
+    let moments = |v: &[f64]| {
+        let n = v.len() as f64;
+        let mean = v.iter().sum::<f64>() / n;
+        let square: f64 = v.iter().map(|v| (v - mean) * (v - mean)).sum();
+        (mean, (square / (n - 1.0)).sqrt())
     };
-    let ((ma, ca), (mb, cb)) = (moments(&a), moments(&b));
-    let means = (ma[0] - mb[0]).powi(2) + (ma[1] - mb[1]).powi(2);
-    let product = ca[0] * cb[0] + 2.0 * ca[1] * cb[1] + ca[2] * cb[2];
-    let det = |c: [f64; 3]| c[0] * c[2] - c[1] * c[1];
-    // The trace of a root of a 2 x 2 matrix, from trace and determinant.
-    let root = (product + 2.0 * (det(ca) * det(cb)).sqrt()).sqrt();
-    let wanted = means + ca[0] + ca[2] + cb[0] + cb[2] - 2.0 * root;
-    let of = |rows: &[f32]| Gaussian::of(rows, 2).unwrap();
-    close(of(&a).distance(&of(&b)).unwrap(), wanted);
-    assert!(of(&a).distance(&of(&a)).unwrap() < 1e-12);
-    assert_eq!(
-        of(&a).distance(&Gaussian::of(&features(5, 9, 3), 3).unwrap()),
-        None
+    let ((ma, sa), (mb, sb)) = (moments(&a), moments(&b));
+    close(
+        frechet_distance(&a, &b, 1).unwrap(),
+        (ma - mb).powi(2) + (sa - sb).powi(2),
     );
-    assert_eq!(Gaussian::of(&a[..2], 2), None);
-}
-
-#[test]
-fn eigenvectors_rebuild_their_matrix() {
-    let n = 23;
-    let rows = features(6, n, n);
-    let mut matrix = vec![0.0; n * n];
-    for i in 0..n {
-        for j in 0..n {
-            matrix[i * n + j] = f64::from(rows[i * n + j]) + f64::from(rows[j * n + i]);
-        }
+    // A shift is its length squared; other features than samples make the covariance singular.
+    let mut uniform = Uniform(2);
+    let x: Vec<f64> = (0..7 * 11).map(|_| uniform.next()).collect();
+    let y: Vec<f64> = x.iter().map(|v| v + 0.5).collect();
+    for features in [7, 11] {
+        let d = frechet_distance(&x, &y, features).unwrap();
+        assert!((d - 0.25 * features as f64).abs() < 1e-7, "{d}");
+        assert!(frechet_distance(&x, &x, features).unwrap().abs() < 1e-7);
     }
-    let (values, vectors) = symmetric_eigen(&matrix, n);
-    for i in 0..n {
-        for j in 0..n {
-            let of = |k: usize| vectors[i * n + k] * values[k] * vectors[j * n + k];
-            let rebuilt: f64 = (0..n).map(of).sum();
-            assert!((rebuilt - matrix[i * n + j]).abs() < 1e-12);
-            let length: f64 = (0..n)
-                .map(|k| vectors[k * n + i] * vectors[k * n + j])
-                .sum();
-            assert!((length - f64::from(u8::from(i == j))).abs() < 1e-12);
-        }
-    }
+    // Scaled by 2: the sum of the variances.
+    let twice: Vec<f64> = x
+        .chunks(7)
+        .flat_map(|r| r.iter().map(|v| 2.0 * v))
+        .collect();
+    let column = |k: usize| moments(&x.iter().skip(k).step_by(7).copied().collect::<Vec<_>>());
+    let want: f64 = (0..7).map(column).map(|(m, s)| m * m + s * s).sum();
+    let got = frechet_distance(&x, &twice, 7).unwrap();
+    assert!((got - want).abs() < 1e-7 * want, "{got} {want}");
+    assert_eq!(frechet_distance(&x, &y, 0), None);
+    assert_eq!(frechet_distance(&x, &y, 2), None);
+    assert_eq!(frechet_distance(&x[..7], &y, 7), None);
+    assert_eq!(frechet_distance(&[f64::NAN; 14], &y, 7), None);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use calogen::gpu::Gpu;
+use calogen::losses::{self, Sinkhorn};
 use calogen::nn::{Mode, Net, Network, Norm, Parameters};
 use calogen::ops::{ConvSpec, Optimizer, random};
 use calogen::tape::{State, Tape, Var};
@@ -25,6 +26,17 @@ pub struct Layer {
     pub output_padding: [usize; 3],
 }
 
+/// A Sinkhorn divergence between two samples of as many showers as the batch: what a comparison needs to know.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Divergence {
+    pub features: usize,
+    /// With the gradient of the first sample.
+    pub gradient: bool,
+    pub blur: f32,
+    pub scaling: f32,
+    pub diameter: f32,
+}
+
 /// Which of a layer's three products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
@@ -42,6 +54,7 @@ pub enum Work {
     Norm(Norm, [usize; 4], bool),
     Pool(&'static str, bool),
     Sort,
+    Sinkhorn(Divergence),
     /// `leaky(a x + y)`, `x + bias per channel`, ..
     Map(&'static str),
     Reduce(&'static str),
@@ -234,6 +247,21 @@ pub fn all(batches: &[usize], small: &[usize]) -> Vec<Case> {
         }
     }
     add("sort 1000 of 27000".into(), "sort", small, Work::Sort);
+    for features in [10, 20] {
+        for showers in [256, 1024, 2048] {
+            for (gradient, what) in [(false, "forward"), (true, "with gradient")] {
+                let divergence = Divergence {
+                    features,
+                    gradient,
+                    blur: 0.05,
+                    scaling: 0.7,
+                    diameter: 8.0,
+                };
+                let name = format!("sinkhorn {features}x{showers} {what}");
+                add(name, "sinkhorn", &[showers], Work::Sinkhorn(divergence));
+            }
+        }
+    }
     for kind in ["flat", "channel", "shower"] {
         let name = format!("map {kind} 16x12x15");
         add(name, "map", batches, Work::Map(kind));
@@ -347,6 +375,24 @@ impl Case {
                 if backward { back(y, x) } else { made(y) }
             }
             Work::Sort => made(x(&[27, 1000, n]).sort_descending(1).0),
+            Work::Sinkhorn(d) => {
+                let x = x(&[d.features, n]);
+                let y = tape.input("b", &[d.features, n]) * 0.8 + 0.1;
+                let spec = Sinkhorn {
+                    blur: d.blur,
+                    scaling: d.scaling,
+                    diameter: d.diameter,
+                    iterations: 1,
+                    tolerance: 0.0,
+                    ..Sinkhorn::default()
+                };
+                let mut built = made(losses::sinkhorn_divergence(x, y, &spec));
+                if d.gradient {
+                    let dx = tape.gradients(built.outputs[0].1, &[x])[0];
+                    built.outputs.push(("dx", dx));
+                }
+                built
+            }
             Work::Map(kind) => {
                 let x = x(&plane);
                 let other = match kind {
@@ -396,6 +442,14 @@ impl Case {
     /// The key of the random numbers.
     pub fn key() -> [u32; 4] {
         random::key(1, 0)
+    }
+
+    /// The divergence of such a case.
+    pub fn divergence(&self) -> Option<Divergence> {
+        match self.work {
+            Work::Sinkhorn(divergence) => Some(divergence),
+            _ => None,
+        }
     }
 
     /// The layer of a layer's case.

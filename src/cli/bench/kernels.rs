@@ -146,6 +146,7 @@ fn list(cases: &[Case], json: bool) -> Result<()> {
     let entry = |c: &Case| {
         serde_json::json!({
             "case": c.name, "family": c.family, "batch": c.batch, "layer": c.layer().map(|(l, _)| l),
+            "divergence": c.divergence(),
             "forward": c.layer().is_some_and(|(_, p)| p == Pass::Forward),
         })
     };
