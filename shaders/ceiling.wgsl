@@ -13,9 +13,9 @@ override WG: u32;
 struct CeilingParams { count: u32, rounds: u32, k: f32, l: f32 }
 
 @group(0) @binding(0) var<uniform> p: CeilingParams;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Four>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> copied: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> copied: array<Four>;
 
 @compute @workgroup_size(WG)
 fn ceiling_fma(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -24,7 +24,7 @@ fn ceiling_fma(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
     if i >= p.count { return; }
     let k = vec4<f32>(p.k);
     let l = vec4<f32>(p.l);
-    var a0 = x[0] + f32(i & 255u);
+    var a0 = four(x[0]) + f32(i & 255u);
     var a1 = a0 + 4.0;
     var a2 = a0 + 8.0;
     for (var round = 0u; round < p.rounds; round++) {

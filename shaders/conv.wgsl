@@ -11,8 +11,8 @@
 // (v = phase mod stride) use one set of taps, so a phase is a convolution of stride 1 and nothing is multiplied by
 // zero. The columns of a phase are its (voxel, shower) pairs in memory order.
 // One lane computes 4 * QUADS output channels of GROUPS * 4 columns: group j of lane t holds the four neighbouring
-// columns 4 * ((block * GROUPS + j) * WG + t) + 0..3; with SHARE the groups are GROUPS neighbours along w. With VECTOR (N a multiple of 4) the four lie in one voxel and
-// are one vec4 load; otherwise each has a position of its own.
+// columns 4 * ((block * GROUPS + j) * WG + t) + 0..3; with SHARE the groups are GROUPS neighbours along w. With VECTOR (N
+// a multiple of 4) the four lie in one voxel and are one load; otherwise each has a position of its own.
 // One workgroup is (product z, block of columns, phase, part of the inputs i, tile of outputs), flattened over the grid,
 // the tile fastest. With parts > 1 the plain sums of part s go to y + s * y_part, and sum_parts finishes them.
 //
@@ -38,30 +38,31 @@ struct ConvParams {
     y_skip: u32,
     y_part: u32,     // from one part to the next in y
     taps: u32,       // kernel_d * kernel_h * kernel_w
-    padded: u32,     // inputs, filled up to a multiple of UNROLL unless TAPS
+    padded: u32,     // inputs, filled up to a multiple of DEEP
     has_bias: u32,   // 0 or 1
     slope: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: ConvParams;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>; // the buffer of x once more
+@group(0) @binding(2) var<storage, read> x4: array<Four>; // the buffer of x once more
 @group(0) @binding(3) var<storage, read> wt: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;        // in conv_any
-@group(0) @binding(5) var<storage, read_write> y4: array<vec4<f32>>; // in conv
+@group(0) @binding(5) var<storage, read_write> y4: array<Four>; // in conv
 
 override WG: u32;
 override QUADS: u32;  // 1, 2, 4 or 8: a lane has 4 * QUADS output channels
-override GROUPS: u32; // 1..4, QUADS * GROUPS <= 16
+override GROUPS: u32; // 1..8, QUADS * GROUPS <= 16
 override LIVE: u32;   // outputs computed of each quad: fewer than 4 only where O < 4
 override VECTOR: bool;
-override UNROLL: u32; // 1..8 terms of the sum at once: a sum's round trip through a loop costs more than a term
-override TAPS: bool; // those terms are taps along w; otherwise inputs
-override SHARE: bool; // with TAPS, where positions in x are 1 apart: the groups are neighbours along w and share loads
+// TAPS * DEEP terms of the sum at once: a sum's round trip through a loop costs more than a term.
+override TAPS: u32; // 1..9, along w
+override DEEP: u32; // 1..4 inputs
+override SHARE: bool; // where positions in x are 1 apart: the groups are neighbours along w and share loads
 override SPAN: u32 = select(4u, 1u, VECTOR); // positions in a group
-override WINDOW: u32 = select(GROUPS, 1u, SHARE); // positions loaded for a term
-override SHARED: u32 = select(0u, GROUPS - 1u, SHARE); // further loads, for the groups after the first
+override WINDOW: u32 = select(GROUPS, 1u, SHARE); // positions loaded for a tap
+override LOADS: u32 = TAPS + select(0u, GROUPS - 1u, SHARE); // for an input: the taps, and further groups
 override UNIT: u32 = select(1u, 4u, VECTOR); // elements in a load
 
 // One axis of one phase: its taps are first, first + step, ...; tap number a reads x at position + offset + a * turn.
@@ -78,22 +79,28 @@ fn axis(phase: u32, kernel: u32, stride: u32, pad: u32, extent: u32) -> Axis {
 
 // What a lane holds.
 var<private> acc: array<vec4<f32>, 64>; // sums, [channel][group]
-var<private> v: array<vec4<f32>, 32>;   // loaded x, [term][group]
+var<private> v: array<vec4<f32>, 32>;   // loaded x, [input][tap][position]
 var<private> y_at: u32;                 // where this part and z begin in y
-var<private> to: array<u32, 16>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
+var<private> to: array<u32, 32>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
 
 // The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
 // registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads.
 fn add(q: u32, at: u32, step: u32, last: u32) {
-    var k: array<vec4<f32>, 8>;
-    for (var u = 0u; u < UNROLL; u++) {
-        let term = select(u, UNROLL - 1u - u, SHARE && p.transposed != 0u);
-        k[u] = select(vec4<f32>(), wt[at + min(term, last) * step + q], term <= last);
+    var k: array<vec4<f32>, 16>;
+    for (var d = 0u; d < DEEP; d++) {
+        for (var u = 0u; u < TAPS; u++) {
+            let tap = select(u, TAPS - 1u - u, SHARE && p.transposed != 0u);
+            k[d * TAPS + u] = select(vec4<f32>(), wt[at + min(tap, last) * step + d * QUADS + q], tap <= last);
+        }
     }
     for (var c = 0u; c < LIVE; c++) {
         for (var j = 0u; j < GROUPS; j++) {
             var r = acc[(q * 4u + c) * GROUPS + j];
-            for (var u = 0u; u < UNROLL; u++) { r = fma(vec4<f32>(k[u][c]), v[u * select(GROUPS, 1u, SHARE) + j], r); }
+            for (var d = 0u; d < DEEP; d++) {
+                for (var u = 0u; u < TAPS; u++) {
+                    r = fma(vec4<f32>(k[d * TAPS + u][c]), v[(d * LOADS + u) * WINDOW + j], r);
+                }
+            }
             acc[(q * 4u + c) * GROUPS + j] = r;
         }
     }
@@ -116,7 +123,7 @@ fn store_quad(q: u32, id: u32) {
         let o = ((id % p.tiles) * QUADS + q) * 4u + c;
         let base = y_at + o * plane;
         for (var j = 0u; j < GROUPS; j++) {
-            if o < p.outputs && to[j] != 0xffffffffu { y4[(base + to[j]) / 4u] = acc[(q * 4u + c) * GROUPS + j]; }
+            if o < p.outputs && to[j] != 0xffffffffu { y4[(base + to[j]) / 4u] = of_four(acc[(q * 4u + c) * GROUPS + j]); }
         }
     }
 }
@@ -160,10 +167,10 @@ fn sums(id: u32, t: u32) -> bool {
     let columns = ad.extent * ah.extent * wide_w * p.batch;
     if block * (GROUPS / across) * WG * 4u >= columns { return false; }
 
-    var pd: array<u32, 16>; // position in x of tap offset 0
-    var ph: array<u32, 16>;
-    var pw: array<u32, 16>;
-    var at: array<u32, 16>; // its address in channel 0
+    var pd: array<u32, 32>; // position in x of tap offset 0
+    var ph: array<u32, 32>;
+    var pw: array<u32, 32>;
+    var at: array<u32, 32>; // its address in channel 0
     for (var j = 0u; j < GROUPS; j++) {
         for (var s = 0u; s < SPAN; s++) {
             let m = 4u * (select(block * GROUPS + j, block, SHARE) * WG + t) + s;
@@ -190,11 +197,11 @@ fn sums(id: u32, t: u32) -> bool {
             let od = a * ad.turn;
             let oh = b * ah.turn;
             let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first + b * ah.step) * p.kernel_w + aw.first;
-            for (var e0 = 0u; e0 < aw.count; e0 += select(1u, UNROLL, TAPS)) {
+            for (var e0 = 0u; e0 < aw.count; e0 += TAPS) {
                 var src: array<u32, 128>; // [tap][position]
                 var live: array<bool, 128>;
-                for (var u = 0u; u < select(1u, UNROLL + SHARED, TAPS); u++) {
-                    let ow = (e0 + select(u, UNROLL - 1u - u, SHARE && wide)) * aw.turn;
+                for (var u = 0u; u < LOADS; u++) {
+                    let ow = (e0 + select(u, TAPS - 1u - u, SHARE && wide)) * aw.turn;
                     let shift = ((od * p.in_h + oh) * p.in_w + ow) * p.batch;
                     for (var j = 0u; j < WINDOW; j++) {
                         for (var s = 0u; s < SPAN; s++) {
@@ -205,25 +212,23 @@ fn sums(id: u32, t: u32) -> bool {
                         }
                     }
                 }
-                for (var i = i0; i < i1; i += select(UNROLL, 1u, TAPS)) {
-                    for (var u = 0u; u < UNROLL + SHARED; u++) {
-                        let first = min(i + select(u, 0u, TAPS), p.inputs - 1u) * plane;
-                        for (var j = 0u; j < WINDOW; j++) {
-                            let g = (select(0u, u, TAPS) * WINDOW + j) * SPAN;
+                for (var i = i0; i < i1; i += DEEP) {
+                    for (var d = 0u; d < DEEP; d++) {
+                        let first = min(i + d, p.inputs - 1u) * plane;
+                        for (var g = 0u; g < LOADS * WINDOW; g++) {
                             if VECTOR {
-                                v[u * WINDOW + j] = select(vec4<f32>(), x4[src[g] + first], live[g]);
+                                v[d * LOADS * WINDOW + g] = select(vec4<f32>(), four(x4[src[g] + first]), live[g]);
                             } else {
                                 for (var s = 0u; s < 4u; s++) {
-                                    let k = g + s % SPAN;
-                                    v[u * WINDOW + j][s] = select(0.0, x[src[k] + first], live[k]);
+                                    let k = g * SPAN + s % SPAN;
+                                    v[d * LOADS * WINDOW + g][s] = select(0.0, x[src[k] + first], live[k]);
                                 }
                             }
                         }
                     }
-                    let q0 = (tile * p.taps + tap0 + e0 * aw.step) * p.padded + i;
-                    let step = select(1u, aw.step * p.padded, TAPS) * QUADS;
-                    let w0 = z * p.w_skip + q0 * QUADS;
-                    let last = select(UNROLL, aw.count - e0, TAPS) - 1u;
+                    let w0 = z * p.w_skip + ((tile * p.taps + tap0 + e0 * aw.step) * p.padded + i) * QUADS;
+                    let step = aw.step * p.padded * QUADS;
+                    let last = select(aw.count - e0, 1u, TAPS == 1u) - 1u;
                     add(0u, w0, step, last);
                     if QUADS > 1u { add(1u, w0, step, last); }
                     if QUADS > 2u { add(2u, w0, step, last); add(3u, w0, step, last); }

@@ -7,7 +7,7 @@
 // of 4 * QUADS s, tile of 8 terms, part): it walks the units of its part. The terms are the pairs (k, l), l fastest.
 // One lane adds all 4 * QUADS * 8 products over its own columns, four neighbours at a time; at the end the lanes'
 // sums are added in workgroup memory in the order of the lanes. Part a writes to dw + a * S * L * K; sum_parts adds them.
-// With VECTOR (N a multiple of 4) the four columns lie in one voxel and are one vec4 load.
+// With VECTOR (N a multiple of 4) the four columns lie in one voxel and are one load.
 
 struct ConvWeightParams {
     batch: u32, small: u32, large: u32, // N, S, L
@@ -29,9 +29,9 @@ struct ConvWeightParams {
 
 @group(0) @binding(0) var<uniform> p: ConvWeightParams;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>; // the buffer of dy once more
+@group(0) @binding(2) var<storage, read> dy4: array<Four>; // the buffer of dy once more
 @group(0) @binding(3) var<storage, read> x: array<f32>;
-@group(0) @binding(4) var<storage, read> x4: array<vec4<f32>>;  // the buffer of x once more
+@group(0) @binding(4) var<storage, read> x4: array<Four>;  // the buffer of x once more
 @group(0) @binding(5) var<storage, read_write> dw: array<f32>;
 
 override WG: u32;
@@ -107,9 +107,9 @@ fn conv_weight(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
                 let at = row_at + w * p.stride_w * p.batch + m - w * p.batch;
                 for (var k = 0u; k < 8u; k++) {
                     let live = d + kd[k] < p.in_d && h + kh[k] < p.in_h && w * p.stride_w + kw[k] < p.in_w;
-                    v[k] = select(vec4<f32>(), x4[select(0u, at + shift[k], live) / 4u], live);
+                    v[k] = select(vec4<f32>(), four(x4[select(0u, at + shift[k], live) / 4u]), live);
                 }
-                for (var s = 0u; s < 4u * QUADS; s++) { g[s] = dy4[(source[s] + row * row_size + m) / 4u]; }
+                for (var s = 0u; s < 4u * QUADS; s++) { g[s] = four(dy4[(source[s] + row * row_size + m) / 4u]); }
             } else {
                 for (var c = 0u; c < 4u; c++) {
                     let mc = min(m + c, row_size - 1u);

@@ -33,7 +33,9 @@ fn sample(name: &str, variant: usize) -> f64 {
         "STORED" | "WEIGHTED" => [1.0, 0.0],
         "SPAN" => [4.0, 4.0],
         "GROUPS" => [3.0, 1.0],
-        "VECTOR" | "TAPS" | "SHARE" | "ONE_TAP" => [1.0, 0.0],
+        "TAPS" => [3.0, 1.0],
+        "DEEP" => [2.0, 4.0],
+        "VECTOR" | "SHARE" | "ONE_TAP" => [1.0, 0.0],
         _ => panic!("{name}: name values of this override in tests/shaders.rs"),
     };
     values[variant]
@@ -73,7 +75,7 @@ fn check(k: &Kernel) -> Checked {
     translate(k, &module, &info, 0)?;
     translate(k, &module, &info, 1)?;
     if has_expression {
-        let text = k.text(Some(EXPRESSION));
+        let text = k.text(Some(EXPRESSION), false);
         let module = parse(k, &text)?;
         let info = validate(k, &module, &text)?;
         translate(k, &module, &info, 0)?;
@@ -236,6 +238,24 @@ fn every_kernel_keeps_its_contract() {
         .collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     println!("{} kernels", kernels().len());
+}
+
+/// Software Vulkan loads four numbers as two of 64 bits.
+#[test]
+fn pairs_are_valid_too() {
+    let mut found = 0;
+    for k in kernels() {
+        let text = k.text(None, true);
+        if text == k.source {
+            continue;
+        }
+        found += 1;
+        let module = parse(k, &text).unwrap();
+        let capable = Capabilities::SHADER_INT64;
+        let checked = Validator::new(ValidationFlags::all(), capable).validate(&module);
+        assert!(checked.is_ok(), "{}: {checked:?}", k.entry);
+    }
+    assert!(found > 0, "no kernel uses lib/four.wgsl");
 }
 
 fn folder(name: &str) -> PathBuf {

@@ -42,6 +42,11 @@ impl Capabilities {
     fn of(adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
         let features = adapter.features();
+        let wanted = if info.device_type == wgpu::DeviceType::Cpu {
+            WANTED | wgpu::Features::SHADER_INT64 // see lib/four.wgsl
+        } else {
+            WANTED
+        };
         let driver = [info.driver.as_str(), info.driver_info.as_str()].map(str::trim);
         let cooperative = adapter.cooperative_matrix_properties();
         Self {
@@ -68,7 +73,7 @@ impl Capabilities {
                 .collect(),
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             limits: adapter.limits(),
-            features: features & WANTED,
+            features: features & wanted,
         }
     }
 
@@ -164,6 +169,8 @@ pub struct Gpu {
     capabilities: Capabilities,
     /// Checked kernels keep wgpu's bounds checks: slower, for debugging.
     pub(super) checked: bool,
+    /// Four numbers are loaded as two of 64 bits (`lib/four.wgsl`); checked kernels are those for any device.
+    pub(super) pairs: bool,
     pub(super) pool: Arc<Pool>,
     pub(super) staging: Arc<Pool>,
     pub(super) modules: Mutex<HashMap<String, wgpu::ShaderModule>>,
@@ -212,11 +219,14 @@ impl Gpu {
         });
         let disk_cache =
             super::pipeline::open_disk_cache(&device, &adapter.get_info(), capabilities.features);
+        let checked = std::env::var_os("CALOGEN_CHECKED").is_some();
+        let pairs = !checked && capabilities.features.contains(wgpu::Features::SHADER_INT64);
         Ok(Arc::new(Self {
             device,
             queue,
             capabilities,
-            checked: std::env::var_os("CALOGEN_CHECKED").is_some(),
+            checked,
+            pairs,
             pool: Arc::default(),
             staging: Arc::default(),
             modules: Mutex::default(),

@@ -94,6 +94,21 @@ pub const fn write(slot: u32, name: &'static str) -> Binding {
     }
 }
 
+/// What stands behind the mark of `lib/four.wgsl` on software Vulkan with 64-bit integers.
+const FOUR_AS_PAIRS: &str = "
+alias Four = vec2<u64>;
+
+fn four(v: Four) -> vec4<f32> {
+    let high = v >> vec2(32u);
+    return vec4(bitcast<f32>(u32(v.x)), bitcast<f32>(u32(high.x)), bitcast<f32>(u32(v.y)), bitcast<f32>(u32(high.y)));
+}
+
+fn of_four(v: vec4<f32>) -> Four {
+    let bits = bitcast<vec4<u32>>(v);
+    return vec2(u64(bits.x) | (u64(bits.y) << 32u), u64(bits.z) | (u64(bits.w) << 32u));
+}
+";
+
 /// A compute kernel: one entry point of one file.
 #[derive(Debug)]
 pub struct Kernel {
@@ -129,12 +144,17 @@ impl Kernel {
         }
     }
 
-    /// The WGSL with `expression` in the place of the one behind the mark of `lib/expression.wgsl`.
-    pub fn text(&self, expression: Option<&str>) -> String {
-        match (expression, self.source.split_once("//@expression\n")) {
-            (Some(expression), Some((plain, _))) => format!("{plain}{expression}"),
-            _ => self.source.to_owned(),
-        }
+    /// The WGSL with `expression` in the place of the one behind the mark of `lib/expression.wgsl`, and with `pairs` four
+    /// numbers loaded as two of 64 bits where `lib/four.wgsl` is used. A file with a mark is the last of a kernel's.
+    pub fn text(&self, expression: Option<&str>, pairs: bool) -> String {
+        let behind = |mark: &str, text: &str| {
+            let (plain, _) = self.source.split_once(mark)?;
+            Some(format!("{plain}{text}"))
+        };
+        expression
+            .and_then(|e| behind("//@expression\n", e))
+            .or_else(|| pairs.then(|| behind("//@four\n", FOUR_AS_PAIRS)).flatten())
+            .unwrap_or_else(|| self.source.to_owned())
     }
 }
 

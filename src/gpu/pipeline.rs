@@ -119,7 +119,7 @@ impl Gpu {
         expression: Option<&str>,
     ) -> Result<wgpu::ShaderModule> {
         let broken = |_| Error::Device("a thread panicked while it read a shader".into());
-        let source = kernel.text(expression);
+        let source = kernel.text(expression, self.pairs);
         let mut modules = self.modules.lock().map_err(broken)?;
         if let Some(module) = modules.get(&source) {
             return Ok(module.clone());

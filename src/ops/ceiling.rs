@@ -9,7 +9,7 @@ params! {
     CeilingParams { count: u32, rounds: u32, k: f32, l: f32 }
 }
 
-const SOURCE: &str = wgsl!("ceiling.wgsl", "lib/index.wgsl");
+const SOURCE: &str = wgsl!("ceiling.wgsl", "lib/index.wgsl", "lib/four.wgsl");
 static FMA: Kernel = Kernel::new::<CeilingParams>(
     "ceiling.wgsl",
     SOURCE,

@@ -55,7 +55,7 @@ params! {
     SumPartsParams { parts: u32, channels: u32, columns: u32, size: u32, has_bias: u32, slope: f32 }
 }
 
-const CONV_SOURCE: &str = wgsl!("conv.wgsl");
+const CONV_SOURCE: &str = wgsl!("conv.wgsl", "lib/four.wgsl");
 const PACK_SOURCE: &str = wgsl!("pack.wgsl");
 /// The number of columns is a multiple of four.
 static CONV: Kernel = Kernel::new::<ConvParams>(
@@ -84,7 +84,7 @@ static CONV_ANY: Kernel = Kernel::new::<ConvParams>(
 );
 static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
     "conv_weight.wgsl",
-    wgsl!("conv_weight.wgsl"),
+    wgsl!("conv_weight.wgsl", "lib/four.wgsl"),
     "conv_weight",
     &[
         read(1, "dy"),
@@ -127,6 +127,10 @@ pub(super) static KERNELS: &[&Kernel] = &[
 struct Device {
     /// Lanes of a workgroup: the vector width of software Vulkan, two subgroups of a GPU.
     wg: u32,
+    /// Taps taken at once, at most.
+    taps: u32,
+    /// Inputs taken at once with three taps along w.
+    deep: u32,
     /// Workgroups that keep it busy.
     wanted: u32,
     /// The same for weight gradients.
@@ -137,15 +141,27 @@ struct Device {
 impl Device {
     fn of(l: &Lowering<'_>) -> Self {
         if l.on_cpu() {
+            let about = l.capabilities();
+            let wg = about.subgroup.map_or(8, |(_, largest)| largest);
+            // LLVM 15 keeps the sums of a longer loop body in memory.
+            let (taps, deep) = if about.driver.contains("LLVM 15") {
+                (5, 1)
+            } else {
+                (6, 2)
+            };
             Self {
-                wg: 8,
+                wg,
+                taps,
+                deep,
                 wanted: 4,
-                weight_wg: 8,
+                weight_wg: wg,
                 weight_wanted: 16,
             }
         } else {
             Self {
                 wg: 64,
+                taps: 5,
+                deep: 1,
                 wanted: 256,
                 weight_wg: 32,
                 weight_wanted: 512,
@@ -186,7 +202,6 @@ fn run(
     y: Slot,
 ) -> Result<()> {
     let tiles = c.outputs.div_ceil(4 * t.quads);
-    let step = if t.along_w { 1 } else { t.unroll };
     let blocks = c.blocks(t);
     let groups = blocks * u64::from(tiles * c.phases() * t.parts) * u64::from(z.count);
     let voxels: u32 = c.output.iter().product();
@@ -197,7 +212,7 @@ fn run(
     let mut words = vec![c.batch, c.inputs, c.outputs];
     words.extend(c.words());
     words.extend([u32::from(c.transposed), tiles, c.phases(), t.parts]);
-    words.push(c.inputs.div_ceil(t.parts).next_multiple_of(step));
+    words.push(c.inputs.div_ceil(t.parts).next_multiple_of(t.deep));
     words.extend([groups as u32, blocks as u32, z.x, z.w / 4, z.y, y_part]);
     words.extend([c.taps(), c.padded(t), u32::from(bias.is_some())]);
     words.push(if last { finish.slope } else { 1.0 }.to_bits());
@@ -208,8 +223,8 @@ fn run(
         ("QUADS", f64::from(t.quads)),
         ("GROUPS", f64::from(t.groups)),
         ("LIVE", f64::from(c.outputs.min(4))),
-        ("UNROLL", f64::from(t.unroll)),
-        ("TAPS", flag(t.along_w)),
+        ("TAPS", f64::from(t.taps)),
+        ("DEEP", f64::from(t.deep)),
         ("SHARE", flag(t.share)),
         ("VECTOR", flag(vector)),
     ];

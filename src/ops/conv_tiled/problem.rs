@@ -11,10 +11,10 @@ pub(super) struct Tile {
     pub(super) groups: u32,
     /// The sum over inputs is split into so many parts.
     pub(super) parts: u32,
-    /// Terms of the sum taken at once: inputs, or with `along_w` taps along w.
-    pub(super) unroll: u32,
-    pub(super) along_w: bool,
-    /// With `along_w`, where neighbouring outputs read neighbouring inputs: a loaded element serves several taps.
+    /// Terms of the sum taken at once: so many taps along w of so many inputs.
+    pub(super) taps: u32,
+    pub(super) deep: u32,
+    /// The groups are neighbours along w, where these read neighbouring inputs: a loaded element serves several taps.
     pub(super) share: bool,
 }
 
@@ -110,11 +110,7 @@ impl Problem {
 
     /// Inputs as packed: filled up to what is taken at once.
     pub(super) fn padded(&self, t: Tile) -> u32 {
-        if t.along_w {
-            self.inputs
-        } else {
-            self.inputs.next_multiple_of(t.unroll)
-        }
+        self.inputs.next_multiple_of(t.deep)
     }
 
     /// The tile to use without measuring. `split` allows a sum in parts, whose rounding depends on the batch.
@@ -133,37 +129,43 @@ impl Problem {
             quads,
             groups: 2,
             parts: 1,
-            unroll: 4,
-            along_w: false,
+            taps: 1,
+            deep: 1,
             share: false,
         };
-        let few = match taps {
-            2..=5 => taps,
-            t if t % 3 == 0 => 3,
-            _ => 4,
-        };
+        // With few outputs a loaded element serves few products: then many taps and neighbours share it.
+        let few = self.outputs <= 4;
+        let at_once = divided(taps, if few { 9 } else { device.taps });
         let mut t = if adjacent && taps >= 3 && width >= 3 {
-            let groups = if width.next_multiple_of(3) < width.next_multiple_of(4) {
+            let deep = if at_once == 3 && self.inputs.is_multiple_of(device.deep) {
+                device.deep
+            } else {
+                1
+            };
+            // Sums of three groups are what a processor's nearest cache holds beside a long loop body.
+            let long = at_once * deep >= 6;
+            let groups = if few {
+                width.div_ceil(width.div_ceil(8))
+            } else if long || width.next_multiple_of(3) < width.next_multiple_of(4) {
                 3
             } else {
                 4
             };
             Tile {
                 groups,
-                unroll: few,
-                along_w: true,
+                taps: at_once,
+                deep,
                 share: true,
                 ..plain
             }
         } else if self.inputs < 4 && taps > 1 {
             Tile {
-                unroll: few,
-                along_w: true,
+                taps: divided(taps, 5),
                 ..plain
             }
         } else {
             Tile {
-                unroll: self.inputs.min(4),
+                deep: self.inputs.min(4),
                 ..plain
             }
         };
@@ -182,4 +184,12 @@ impl Problem {
         self.columns(t)
             .div_ceil(u64::from(4 * t.wg * if t.share { 1 } else { t.groups }))
     }
+}
+
+/// How many of `taps` to take at once, at most `most`: all, else a divisor of 3 or more, else equal shares but for the last.
+fn divided(taps: u32, most: u32) -> u32 {
+    (3..=most.min(taps))
+        .rev()
+        .find(|&share| taps.is_multiple_of(share))
+        .unwrap_or_else(|| taps.div_ceil(taps.div_ceil(most)))
 }
