@@ -95,11 +95,12 @@ impl Family for Gan {
                 energy_scale: 50.0,
                 latent: 32,
                 generator: vec![32, 16, 8, 4],
-                discriminator: vec![8, 16, 32, 32, 32],
+                discriminator: vec![4, 8, 16, 32, 32],
                 dense: vec![32],
                 init: 0.0,
-                rates: vec![(10.0, 5e-4), (10.0, 2e-4)],
+                rates: vec![(6.0, 5e-4), (4.0, 2e-4)],
                 average: 0.005,
+                batch: 16,
                 ..paper
             },
         }

@@ -299,13 +299,12 @@ pub fn preset(name: &str, preset: Preset) -> Config {
     c
 }
 
-/// Narrow networks, and weights with which a few minutes of training lead somewhere.
+/// Narrow networks, and settings with which a few minutes of training lead somewhere.
 fn shrink(name: &str, c: &mut Config) {
     c.latent = 16;
     c.networks.hidden = vec![256, 128];
-    c.losses.kld_warm_up = 1000;
-    c.losses.kld = 1e-4;
-    c.rates = vec![(50.0, 1e-3), (30.0, 3e-4), (20.0, 1e-4)];
+    c.losses.kld_warm_up = 500;
+    c.rates = vec![(40.0, 1e-3), (20.0, 3e-4), (20.0, 1e-4)];
     match name {
         "vae-adversarial" => {
             c.losses.kld = 0.01;
@@ -321,8 +320,15 @@ fn shrink(name: &str, c: &mut Config) {
             c.batch = 64;
         }
         "vae-energy" => {
-            c.networks.convs = vec![conv(8, 4), conv(16, 4), conv(32, 4)];
             c.networks.hidden = vec![128];
+            c.rates = vec![(80.0, 1e-3), (40.0, 3e-4), (30.0, 1e-4)];
+            c.losses.kld = 0.003;
+            // Pixels move alike at all energies, and are those of a shower of 50 GeV.
+            c.preprocess.per_energy = true;
+            c.preprocess.scale = 50.0;
+            // Energy sums in GeV, so that they are of the size of one.
+            c.losses.sum_scale = 1e-3;
+            c.losses.energy_sum = 1.0;
             c.losses.pooled[0].weight = 1.0;
             c.losses.energy_prediction = 10.0;
             c.losses.radial_mmd.weight = 0.1;
