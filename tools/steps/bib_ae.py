@@ -112,7 +112,9 @@ def cases():
     vae_gan = {k: v for k, v in photons.items() if k not in ("latent_critic", "post")}
     vae_gan["critic"] = dict(photons["critic"], difference=False)
     vae_gan["loss"] = dict(photons["loss"], latent_critic=0.0, mmd=0.0)
-    base = dict(conditions=["energy"], batch=4, seed=11, cell_scale=2.0)
+    # At this seed no leaky ReLU stands so near its edge that float32 falls to the other side, in PyTorch as little as here;
+    # a batch of four makes the critics' last biases, on which nothing depends, stay exactly where they are.
+    base = dict(conditions=["energy"], batch=4, seed=13, cell_scale=2.0)
     turns = lambda *steps: [[s, 1e-3] for s in steps]
     return {
         # Critics twice, autoencoder; then the post processor on frozen networks.

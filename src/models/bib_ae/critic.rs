@@ -109,5 +109,5 @@ fn statistics<'t>(net: &Net<'t>, name: &str, s: &Statistics, x: Var<'t>) -> Var<
 /// Standard deviation along `axis`, divided by n - 1. Its slope at 0 is 0, where the root has none.
 fn spread(x: Var<'_>, axis: usize) -> Var<'_> {
     let n = x.extent(axis) as f32;
-    (x.var_keep(&[axis]) * (n / (n - 1.0).max(1.0)) + 1e-12).sqrt()
+    (x.var_keep(&[axis]) * (n / (n - 1.0).max(1.0)) + 1e-20).sqrt()
 }

@@ -374,13 +374,13 @@ fn small_photons() -> Config {
             start: [16, 5, 5, 5],
             convs: vec![
                 up(8, 3, 3, 0, 0),
-                up(4, 4, 2, 1, 0),
+                bare(up(4, 4, 2, 1, 0)),
                 bare(cubic(1, 3, 1, 1)),
             ],
         },
         critic: Critic {
             convs: vec![
-                cubic(4, 4, 2, 1),
+                cubic(8, 3, 3, 0),
                 cubic(8, 3, 2, 1),
                 bare(cubic(8, 3, 2, 1)),
             ],
@@ -401,19 +401,21 @@ fn small_photons() -> Config {
             ..base.loss
         },
         rate,
-        epochs: 20.0,
+        epochs: 10.0,
         prior: density(2048, 1.0),
         post: base.post.map(|p| Post {
             channels: 8,
+            layers: 4,
             sum_scale: 1e-3,
             residual: true,
-            epochs: 2.0,
+            copy_epochs: 0.2,
+            epochs: 1.0,
             rate,
             kernels: vec![kernel(5.0, 20.0, [25, 25, 1000])],
             ..p
         }),
         average: 0.02,
-        batch: 32,
+        batch: 16,
         ..base
     }
 }
@@ -450,7 +452,7 @@ fn small_pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
             convs: vec![
                 up(8, 4, 2, 1, 0),
                 to_25(8, [1, 2, 2]),
-                to_25(4, [1; 3]),
+                bare(to_25(4, [1; 3])),
                 bare(cubic(1, 3, 1, 1)),
             ],
             ..base.decoder
@@ -477,14 +479,14 @@ fn small_pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
             true => base.prior,
             false => Some(Prior {
                 model: flow(1, 2, [4, 2]),
-                epochs: 20.0,
+                epochs: 10.0,
                 rate: Decaying {
                     start: 2e-3,
-                    factor: 0.85,
+                    factor: 0.8,
                 },
             }),
         },
-        epochs: 60.0,
+        epochs: 30.0,
         ..base
     }
 }
