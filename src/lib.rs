@@ -21,7 +21,7 @@
 //! | [`gpu`] | adapters, buffers, kernels, pipelines, timing: all that talks to wgpu |
 //! | [`tape`] | records ops once, differentiates them, compiles them to a program that is run again and again |
 //! | [`ops`] | the operations: shape rule, gradient rule, launch; a kernel family is one file of `shaders/` |
-//! | [`nn`] | parameters by name, layers, initial values |
+//! | [`nn`] | parameters by name, layers, initial values, transforms of flows |
 //! | [`losses`] | losses over variables |
 //! | [`models`] | the systems, one file each; weights files |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
