@@ -5,7 +5,7 @@ use calogen::data::Showers;
 use calogen::models::latent::{Flow, Kde, Latent};
 use calogen::models::{Build, Progress, Step, System, Turn};
 use calogen::nn::Network;
-use calogen::ops::random;
+use calogen::ops::{Optimizer, random};
 use calogen::tape::{Options, Tape, Var};
 use calogen::train::Session;
 
@@ -37,7 +37,15 @@ impl System for Codes {
         self.0.network().into_iter().collect()
     }
     fn steps(&self) -> Vec<Step> {
-        self.0.step().into_iter().collect()
+        vec![Step {
+            name: "latent",
+            networks: self.0.trained(),
+            optimizer: Optimizer::Adam {
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+            },
+        }]
     }
     fn schedule(&self, _: Progress) -> Vec<Turn> {
         Vec::new()

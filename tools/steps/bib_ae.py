@@ -5,9 +5,9 @@ import math
 import torch
 from torch.nn.functional import leaky_relu, pad
 
-from . import common
+from . import common, prior
 
-LATENT, PRIOR, INTERPOLATION = 0, 1, 2
+LATENT, PRIOR, INTERPOLATION, CODES = 0, 1, 2, 3
 
 
 def conv(channels, kernel, stride, padding, norm=True, transposed=None):
@@ -109,6 +109,16 @@ def cases():
         loss=dict(photons["loss"], mse=2.0),
         post=dict(photons["post"], residual=True),
     )
+    fitted = lambda model: dict(model=model, epochs=1.0, rate=steady)
+    density = dict(ahcal, prior=fitted(dict(kde=dict(points=6, bandwidth=1.0))))
+    del density["post"]
+    kinds_of = ["response", "energy_sum", "hits", "centre_z", "start"]
+    flow = dict(
+        blocks=1, couplings=2, hidden=2, spline_hidden=2, bins=4, bound=3.0,
+        observables=[dict(kind=k, offset=o, scale=s) for k, o, s in zip(kinds_of, [1.0, 40.0, 60.0, 3.0, 1.0], [1.0, 0.05, 0.03, 0.7, 0.4])],
+        threshold=0.3, code_scale=0.8, energy_scale=50.0, rescale=True,
+    )
+    with_flow = dict(density, prior=fitted(dict(flow=flow)))
     vae_gan = {k: v for k, v in photons.items() if k not in ("latent_critic", "post")}
     vae_gan["critic"] = dict(photons["critic"], difference=False)
     vae_gan["loss"] = dict(photons["loss"], latent_critic=0.0, mmd=0.0)
@@ -130,6 +140,13 @@ def cases():
         "bib-ae-ahcal": dict(
             base, model="bib-ae-ahcal", config=ahcal, shape=[6, 5, 5], turns=turns(0, 1, 2, 0, 1, 2, 3, 4)
         ),
+        # The priors, after a step of the autoencoder.
+        "bib-ae-kde": dict(
+            base, model="bib-ae", config=density, shape=[6, 5, 5], turns=turns(2, 3, 3)
+        ),
+        "bib-ae-flow": dict(
+            base, model="bib-ae", config=with_flow, shape=[6, 5, 5], turns=turns(2, 3, 3, 3)
+        ),
         "vae-gan": dict(base, model="vae-gan", config=vae_gan, shape=[7, 6, 5], cell_scale=6.0, turns=turns(0, 0, 1, 0, 1)),
     }
 
@@ -137,11 +154,14 @@ def cases():
 def kinds(c):
     names = ["critic"] + ["critic_twin"] * c["resetting_twin"]
     names += ["latent_critic"] if "latent_critic" in c else []
-    return names + ["autoencoder"] + (["copy", "post"] if "post" in c else [])
+    names += ["autoencoder"] + (["copy", "post"] if "post" in c else [])
+    return names + ["prior"] * ("prior" in c)
 
 
 def steps(c):
     networks = dict(autoencoder=["encoder", "decoder"], copy=["post"])
+    if "prior" in c:
+        networks["prior"] = ["flow"] * ("flow" in c["prior"]["model"])
     return [(networks.get(k, [k]), common.adam(*c["betas"])) for k in kinds(c)]
 
 
@@ -150,6 +170,8 @@ def losses(ctx, step):
     kind = kinds(c)[step]
     x, energy = common.preprocess(c["preprocess"], ctx.showers, ctx.energy), ctx.energy / c["energy_scale"]
     mu, logvar, z, decoded = code(ctx, x, energy)
+    if kind == "prior":
+        return prior.losses(ctx, mu.detach(), logvar.detach(), CODES)
     weights = c["loss"]
     if kind.startswith("critic"):
         opinion = lambda pair: critic(ctx, kind, pair, energy)

@@ -209,7 +209,8 @@ def run(case, reference):
         mine = [
             (name, t) for name, t in ctx.tensors.items() if t.requires_grad and name.split(".")[0] in networks
         ]
-        gradients = torch.autograd.grad(values[0][1], [t for _, t in mine], allow_unused=True)
+        wanted = [t for _, t in mine]
+        gradients = torch.autograd.grad(values[0][1], wanted, allow_unused=True) if wanted else []
         for (name, tensor), gradient in zip(mine, gradients):
             tensor.grad = torch.zeros_like(tensor) if gradient is None else gradient
             first_gradient.setdefault(name, tensor.grad.clone())

@@ -303,8 +303,8 @@ impl BibAe {
 impl BibAe {
     /// The networks that the prior's step updates.
     fn prior_networks(&self) -> Vec<&'static str> {
-        let step = self.config.prior.as_ref().and_then(|p| p.model.step());
-        step.map_or_else(Vec::new, |s| s.networks)
+        let prior = self.config.prior.as_ref();
+        prior.map_or_else(Vec::new, |p| p.model.trained())
     }
 
     /// The prior learns the encoded values of the data.

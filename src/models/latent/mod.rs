@@ -9,10 +9,9 @@ pub use kde::Kde;
 use serde::{Deserialize, Serialize};
 
 use super::require;
-use super::system::{Build, Step};
+use super::system::Build;
 use crate::Result;
 use crate::nn::{Mode, Network};
-use crate::ops::Optimizer;
 use crate::tape::Var;
 
 /// The distribution of codes.
@@ -78,26 +77,15 @@ impl Latent {
         }
     }
 
-    /// The step that fits the distribution, if it needs fitting.
-    pub fn step(&self) -> Option<Step> {
-        let networks = match self {
-            Self::Normal => return None,
-            // It stores codes and follows no gradient.
-            Self::Kde(_) => Vec::new(),
+    /// The networks that follow a gradient when the distribution is fitted: none where it only stores codes.
+    pub fn trained(&self) -> Vec<&'static str> {
+        match self {
+            Self::Normal | Self::Kde(_) => Vec::new(),
             Self::Flow(_) => vec!["flow"],
-        };
-        Some(Step {
-            name: "latent",
-            networks,
-            optimizer: Optimizer::Adam {
-                beta1: 0.9,
-                beta2: 0.999,
-                eps: 1e-8,
-            },
-        })
+        }
     }
 
-    /// The losses of that step on codes that the encoder gave as `mean` and `log_variance` `[d,N]` for `showers`
+    /// The losses of the step that fits the distribution, on codes that the encoder gave as `mean` and `log_variance` `[d,N]` for `showers`
     /// `[Z,X,Y,N]` in the file's unit. The density keeps means; the flow learns draws, at random stream `stream`.
     pub fn losses<'t>(
         &self,
