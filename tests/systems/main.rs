@@ -62,16 +62,14 @@ fn the_published_sizes_are_exact() {
 
 #[test]
 fn a_configuration_survives_its_own_text() {
-    for preset in [Preset::Paper, Preset::Small] {
-        let config = models::preset("hgcal-wgan", preset)
-            .expect("the preset")
-            .config();
-        assert_eq!(
-            models::open("hgcal-wgan", config.clone())
-                .expect("its own configuration")
-                .config(),
-            config
-        );
+    for name in models::ENTRIES.iter().map(|e| e.name) {
+        for preset in [Preset::Paper, Preset::Small] {
+            let system = models::preset(name, preset).expect("the preset");
+            let text = system.config().to_string();
+            let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let again = models::open(name, read.clone()).expect("its own configuration");
+            assert_eq!((again.config(), read), (system.config(), system.config()));
+        }
     }
 }
 

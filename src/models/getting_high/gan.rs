@@ -98,7 +98,7 @@ impl Family for Gan {
                 discriminator: vec![4, 8, 16, 32, 32],
                 dense: vec![32],
                 init: 0.0,
-                rates: vec![(6.0, 5e-4), (4.0, 2e-4)],
+                rates: vec![(6.0, 2e-4), (4.0, 1e-4)],
                 average: 0.005,
                 batch: 16,
                 ..paper

@@ -322,7 +322,6 @@ fn shrink(name: &str, c: &mut Config) {
         "vae-energy" => {
             c.networks.hidden = vec![128];
             c.rates = vec![(80.0, 1e-3), (40.0, 3e-4), (30.0, 1e-4)];
-            c.losses.kld = 0.003;
             // Pixels move alike at all energies, and are those of a shower of 50 GeV.
             c.preprocess.per_energy = true;
             c.preprocess.scale = 50.0;
