@@ -18,7 +18,7 @@ def cases():
         preprocess=preprocess,
         latent=4,
         encoder=encoder,
-        decoder=dict(channels=[4, 3, 2], kernel=4),
+        decoder=dict(channels=[4, 3, 2], kernel=4, output_slope=0.0),
         optimizer="adam",
         rates=[[1.0, 1e-3]],
         batch=5,
@@ -28,7 +28,7 @@ def cases():
     # The made-up energies are far from standardised, and so is what the encoder makes of them.
     vae = dict(base, optimizer="rmsprop", regulariser=dict(kind="kld", weight=1e-6))
     wae = dict(base, regulariser=dict(kind="mmd", weight=30.0, scales=scales, biased=False))
-    free = dict(base, conditions=[], encoder=dict(encoder, inner_slope=0.3, hidden=[6, 5]), decoder=dict(channels=[4, 3, 2], kernel=3))
+    free = dict(base, conditions=[], encoder=dict(encoder, inner_slope=0.3, hidden=[6, 5]), decoder=dict(channels=[4, 3, 2], kernel=3, output_slope=0.1))
     free_vae = dict(free, regulariser=dict(kind="kld", weight=0.7))
     biased = dict(free, regulariser=dict(kind="mmd", weight=20.0, scales=scales, biased=True))
     sae = dict(free, regulariser=dict(kind="sinkhorn", weight=5.0, transport=transport))
@@ -36,12 +36,13 @@ def cases():
     e2e = dict(base, encoder=dict(encoder, hidden=[]))
     e2e = {k: v for k, v in e2e.items() if k != "optimizer"}
     e2e.update(
+        code_slope=0.0,
         noise=dict(length=3, noise_width=5, condition_width=4, hidden=[6, 5], slope=0.2),
         weight=3.0,
         transport=transport,
         condition_scale=0.02,
     )
-    alone = dict(e2e, conditions=[], preprocess=dict(preprocess, scale=0.5))
+    alone = dict(e2e, code_slope=0.2, conditions=[], preprocess=dict(preprocess, scale=0.5))
     shared = dict(shape=[1, 11, 9], batch=5, seed=7, cell_scale=6.0)
 
     def case(model, config, rate=2e-3):
@@ -108,7 +109,7 @@ def decode(ctx, code):
         x = same(ctx, f"decoder.conv{i}", x, channels, ctx.config["decoder"]["kernel"], 1)
         x = ctx.batch_norm(f"decoder.conv{i}_norm", x, "train").relu()
     kernel = (h * doublings - rows + 1, w * doublings - columns + 1)
-    return ctx.conv("decoder.image", x, 1, kernel).relu()
+    return leaky_relu(ctx.conv("decoder.image", x, 1, kernel), ctx.config["decoder"]["output_slope"])
 
 
 def imq(x, y, scales, biased):
@@ -182,7 +183,7 @@ def losses(ctx, _):
 
 def end_to_end(ctx, images):
     c, n = ctx.config, ctx.config["noise"]
-    code = ctx.linear("encoder.code", features(ctx, images, []), c["latent"]).relu()
+    code = leaky_relu(ctx.linear("encoder.code", features(ctx, images, []), c["latent"]), c["code_slope"])
     error = (decode(ctx, code) - images).square().flatten(1).sum(1).mean()
     conditions = standardised(ctx, "noise")
     dense = lambda name, x, width: leaky_relu(ctx.linear(f"noise.{name}", x, width), n["slope"])
@@ -191,7 +192,7 @@ def end_to_end(ctx, images):
     h = torch.cat(parts, 1)
     for i, width in enumerate(n["hidden"]):
         h = dense(f"dense{i}", h, width)
-    made = ctx.linear("noise.code", h, c["latent"]).relu()
+    made = leaky_relu(ctx.linear("noise.code", h, c["latent"]), c["code_slope"])
     scaled = [v * c["condition_scale"] for v in conditions]
     divergence = sinkhorn(torch.cat([code] + scaled, 1), torch.cat([made] + scaled, 1), c["transport"])
     return [("loss", error + c["weight"] * divergence), ("squared_error", error), ("sinkhorn", divergence)]

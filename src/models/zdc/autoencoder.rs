@@ -121,6 +121,7 @@ pub(super) fn sizes(wide: bool, hidden: Vec<usize>) -> (Encoder, Decoder) {
             false => vec![32, 24, 16, 8],
         },
         kernel: if wide { 4 } else { 3 },
+        output_slope: if wide { 0.0 } else { 0.1 },
     };
     (encoder, decoder)
 }
@@ -344,7 +345,9 @@ impl System for Autoencoder {
         let net = build.trained("decoder");
         let seen = self.config.conditions.seen(&net, build.conditions());
         let images = self.decode(&net, self.drawn(build, CODE), seen);
-        self.config.preprocess.backward(images, build.energy())
+        self.config
+            .preprocess
+            .backward(images.relu(), build.energy())
     }
 
     fn data_tensors(&self, data: &DataSummary) -> Vec<DataTensor> {

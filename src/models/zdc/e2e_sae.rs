@@ -37,6 +37,9 @@ pub struct Config {
     pub preprocess: Preprocess,
     /// Length of the code.
     pub latent: usize,
+    /// Slope of the leaky ReLU behind the code, of encoder and noise generator alike; 0 as published. Above 0 no part of
+    /// the code can die, which it does where the divergence outweighs the squared error.
+    pub code_slope: f32,
     /// The encoder, which sees the shower alone.
     pub encoder: Encoder,
     /// The decoder, which sees the code alone.
@@ -89,6 +92,7 @@ impl Family for E2eSae {
             conditions: Conditions::particle(),
             preprocess: logarithm(PHOTONS),
             latent: 20,
+            code_slope: if paper { 0.0 } else { 0.2 },
             encoder,
             decoder,
             noise: Noise {
@@ -125,10 +129,14 @@ impl Family for E2eSae {
 }
 
 impl E2eSae {
-    /// The code of images, `[latent,N]`, not negative as published.
     fn encode<'t>(&self, net: &Net<'t>, images: Var<'t>) -> Var<'t> {
         let h = self.config.encoder.features(net, images, None);
-        net.linear("code", h, self.config.latent).relu()
+        self.code(net, h)
+    }
+
+    fn code<'t>(&self, net: &Net<'t>, features: Var<'t>) -> Var<'t> {
+        let code = net.linear("code", features, self.config.latent);
+        code.leaky_relu(self.config.code_slope)
     }
 
     fn decode<'t>(&self, net: &Net<'t>, code: Var<'t>) -> Var<'t> {
@@ -144,7 +152,7 @@ impl E2eSae {
         for (i, &width) in n.hidden.iter().enumerate() {
             h = dense(&format!("dense{i}"), h, width);
         }
-        net.linear("code", h, self.config.latent).relu()
+        self.code(net, h)
     }
 
     fn drawn<'t>(&self, build: &Build<'t>) -> Var<'t> {
@@ -244,7 +252,9 @@ impl System for E2eSae {
         let seen = self.config.conditions.seen(&net, build.conditions());
         let code = self.noise(&net, self.drawn(build), seen);
         let images = self.decode(&build.trained("decoder"), code);
-        self.config.preprocess.backward(images, build.energy())
+        self.config
+            .preprocess
+            .backward(images.relu(), build.energy())
     }
 
     fn data_tensors(&self, data: &DataSummary) -> Vec<DataTensor> {

@@ -30,6 +30,9 @@ pub struct Decoder {
     pub channels: Vec<usize>,
     /// Their kernel along both axes.
     pub kernel: usize,
+    /// Slope of the leaky ReLU behind the image while training; 0 as published. Above 0 the decoder cannot die, which it does
+    /// where most cells are nearly empty and the first steps are long. Generated cells are never below 0.
+    pub output_slope: f32,
 }
 
 impl Encoder {
@@ -82,7 +85,7 @@ impl Decoder {
             );
             h = net.batch_norm(&format!("{name}_norm"), h, 0.1).relu();
         }
-        shrink(net, "image", h, [x, y]).relu()
+        shrink(net, "image", h, [x, y]).leaky_relu(self.output_slope)
     }
 }
 
