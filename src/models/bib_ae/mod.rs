@@ -8,8 +8,10 @@
 
 mod config;
 mod critic;
+mod losses;
 mod networks;
 mod presets;
+mod small;
 
 pub use config::Config;
 
@@ -17,17 +19,13 @@ use super::Preset;
 use super::latent;
 use super::system::{Build, Family, Progress, Step, System, Turn};
 use crate::Result;
-use crate::losses::{self, PenaltyNorm};
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
 use crate::tape::Var;
-use config::Post;
 
-/// Streams of random numbers: latent values, N(0, 1) to compare them with, and where a gradient is penalised.
+/// Stream of random numbers of latent values.
 const LATENT: u32 = 0;
-const PRIOR: u32 = 1;
-const INTERPOLATION: u32 = 2;
-/// Those of the prior: codes that it learns from, and two for codes that it draws.
+/// Those of the prior: codes that it learns from, and two for codes that it draws. `losses.rs` has 1 and 2.
 const CODES: u32 = 3;
 const DRAWN: u32 = 4;
 
@@ -69,16 +67,6 @@ impl Family for BibAe {
         config.check()?;
         Ok(Self { name, config })
     }
-}
-
-/// What encoder and decoder make of the showers of a batch.
-struct Coded<'t> {
-    mu: Var<'t>,
-    logvar: Var<'t>,
-    /// `[latent, N]`
-    z: Var<'t>,
-    /// Showers as networks see them.
-    decoded: Var<'t>,
 }
 
 impl BibAe {
@@ -136,171 +124,6 @@ impl BibAe {
         (z, drawn.energy_sum)
     }
 
-    /// Encodes the batch, draws latent values, noise behind the encoded ones, and decodes them.
-    fn code<'t>(&self, build: &Build<'t>, mode: Mode) -> Coded<'t> {
-        let c = &self.config;
-        let (mu, logvar) = self.encode(build, mode);
-        let noise = build.normal(LATENT, &[c.latent, build.batch()]);
-        let encoded = mu + noise.slice(0, 0, c.encoded) * (logvar * 0.5).exp();
-        let z = if c.latent > c.encoded {
-            Var::concat(&[encoded, noise.slice(0, c.encoded, c.latent)], 0)
-        } else {
-            encoded
-        };
-        // The post processor learns from what it will see.
-        let net = match mode {
-            Mode::Infer => build.trained("decoder"),
-            _ => build.net("decoder", mode),
-        };
-        let decoded = self.decoder(&net, z, self.energy(build));
-        Coded {
-            mu,
-            logvar,
-            z,
-            decoded,
-        }
-    }
-
-    /// `name` learns to tell showers beside themselves from decoded ones beside the encoded.
-    fn critic_losses<'t>(
-        &self,
-        name: &'static str,
-        build: &Build<'t>,
-    ) -> Vec<(&'static str, Var<'t>)> {
-        let (real, energy) = (self.real(build), self.energy(build));
-        let fake = self.code(build, Mode::Serve).decoded.detach();
-        let net = build.net(name, Mode::Train);
-        let estimate = self.critic(&net, real, real, energy).mean_all()
-            - self.critic(&net, real, fake, energy).mean_all();
-        let [z, x, y] = self.config.shape;
-        let shape = [1, z, x, y, build.batch()];
-        let share = build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]);
-        let between = (fake + share * (real - fake)).reshape(&shape);
-        let penalty = losses::gradient_penalty(
-            Var::concat(&[real.reshape(&shape), between], 0),
-            |pair| self.critic_of_pair(&net, pair, energy),
-            PenaltyNorm::PerShower,
-        );
-        let loss = penalty * self.config.penalty - estimate;
-        if name == "critic" {
-            vec![
-                ("critic", loss),
-                ("wasserstein", estimate),
-                ("penalty", penalty),
-            ]
-        } else {
-            vec![
-                ("twin", loss),
-                ("twin_wasserstein", estimate),
-                ("twin_penalty", penalty),
-            ]
-        }
-    }
-
-    /// The latent critic learns to tell N(0, 1) from latent values.
-    fn latent_losses<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
-        let widths = self.latent_widths();
-        let fake = self.code(build, Mode::Serve).z.detach();
-        let real = build.normal(PRIOR, &fake.shape());
-        let net = build.net("latent_critic", Mode::Train);
-        let critic = |z| self.latent_critic(&net, widths, z);
-        let estimate = critic(real).mean_all() - critic(fake).mean_all();
-        let share = build.uniform(INTERPOLATION, &[1, build.batch()]);
-        let between = fake + share * (real - fake);
-        let penalty = losses::gradient_penalty(between, critic, PenaltyNorm::PerShower);
-        vec![
-            ("latent_critic", penalty * self.config.penalty - estimate),
-            ("latent_wasserstein", estimate),
-            ("latent_penalty", penalty),
-        ]
-    }
-
-    fn latent_widths(&self) -> &[usize] {
-        self.config
-            .latent_critic
-            .as_ref()
-            .map_or(&[], |l| &l.widths)
-    }
-
-    /// Encoder and decoder learn to please the critics.
-    fn autoencoder_losses<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
-        let weight = &self.config.loss;
-        let (real, energy) = (self.real(build), self.energy(build));
-        let coded = self.code(build, Mode::Train);
-        let kld = losses::kld(coded.mu, coded.logvar);
-        // The same cells' difference is noted even where it has no weight: it tells how training goes.
-        let mse = losses::mse(coded.decoded, real);
-        let mut loss = kld * weight.kld;
-        let mut noted = vec![("kld", kld), ("mse", mse)];
-        if weight.mse > 0.0 {
-            loss = loss + mse * weight.mse;
-        }
-        for name in self.critics() {
-            let net = build.net(name, Mode::Serve);
-            let score = self.critic(&net, real, coded.decoded, energy).mean_all();
-            loss = loss - score * weight.critic;
-        }
-        if self.config.latent_critic.is_some() {
-            let net = build.net("latent_critic", Mode::Serve);
-            let score = self.latent_critic(&net, self.latent_widths(), coded.z);
-            loss = loss - score.mean_all() * weight.latent_critic;
-        }
-        if weight.mmd > 0.0 {
-            let prior = build.normal(PRIOR, &coded.z.shape());
-            let mmd = losses::mmd_gaussian(coded.z, prior, &weight.mmd_alphas);
-            loss = loss + mmd * weight.mmd;
-            noted.push(("mmd", mmd));
-        }
-        noted.insert(0, ("autoencoder", loss));
-        noted
-    }
-
-    /// The post processor learns to give back decoded showers and, unless `copy`, to give them the data's cell energies.
-    fn post_losses<'t>(
-        &self,
-        p: &Post,
-        copy: bool,
-        build: &Build<'t>,
-    ) -> Vec<(&'static str, Var<'t>)> {
-        let energy = self.energy(build);
-        let decoded = self.code(build, Mode::Infer).decoded.detach();
-        let y = self.post(&build.net("post", Mode::Train), p, decoded, energy);
-        let copied = losses::mse(y, decoded);
-        if copy {
-            return vec![("copy", copied)];
-        }
-        let real = self.real(build);
-        let mut loss = copied * p.mse;
-        let mut noted = vec![("post_mse", copied)];
-        let mut add = |weight: f32, name, value| {
-            loss = loss + value * weight;
-            noted.push((name, value));
-        };
-        let (cells, wanted) = (y.flatten(), real.flatten());
-        let names = ["sorted_kernel", "sorted_kernel_2", "sorted_kernel_3"];
-        for (k, name) in p.kernels.iter().zip(names) {
-            let value = losses::sorted_kernel_mmd(cells, wanted, &k.spec());
-            add(k.weight, name, value);
-        }
-        let sorted = |x: Var<'t>| x.sort_descending(0).0;
-        if p.sorted_mse > 0.0 {
-            let value = losses::mse(sorted(cells), sorted(wanted));
-            add(p.sorted_mse, "sorted_mse", value);
-        }
-        if p.sorted_mae > 0.0 {
-            let value = losses::l1(sorted(cells), sorted(wanted));
-            add(p.sorted_mae, "sorted_mae", value);
-        }
-        if p.batch_sum > 0.0 {
-            let value = losses::mse(cells.sum(&[1]), wanted.sum(&[1]));
-            add(p.batch_sum, "batch_sum", value);
-        }
-        noted.insert(0, ("post", loss));
-        noted
-    }
-}
-
-impl BibAe {
     /// The networks that the prior's step updates.
     fn prior_networks(&self) -> Vec<&'static str> {
         let prior = self.config.prior.as_ref();

@@ -88,6 +88,9 @@ impl BibAe {
     }
 
     /// Showers `[Z,X,Y,N]` as networks see them, cell by cell, with what all cells sum up to.
+    ///
+    /// As published: what sum and energy add to the second convolution is the same at every voxel, and the norm behind it
+    /// takes that away again.
     pub(super) fn post<'t>(&self, net: &Net<'t>, p: &Post, x: Var<'t>, energy: Var<'t>) -> Var<'t> {
         let sum = x.flatten().sum_keep(&[0]) * p.sum_scale;
         let mut features = Var::concat(&[sum, energy], 0);

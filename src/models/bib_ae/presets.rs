@@ -1,8 +1,9 @@
-//! Published and small configurations.
+//! Published configurations.
 
 use super::config::{
     Config, Conv, Critic, Decoder, Encoder, Kernel, LatentCritic, Loss, Post, Prior, Statistics,
 };
+use super::small;
 use crate::models::latent::{Flow, Kde, Kind, Latent, Observable};
 use crate::models::schedule::Decaying;
 use crate::models::{Preprocess, Preset};
@@ -14,9 +15,9 @@ pub(super) fn preset(name: &str, preset: Preset) -> Config {
         ("bib-ae-hadron", Preset::Paper) => hadron(),
         ("bib-ae-ahcal", Preset::Paper) => ahcal(),
         (_, Preset::Paper) => photons(),
-        ("bib-ae-hadron", Preset::Small) => small_pions([48, 25, 25], Some([0, 13, 11])),
-        ("bib-ae-ahcal", Preset::Small) => small_pions([37, 24, 24], Some([0; 3])),
-        (_, Preset::Small) => small_photons(),
+        ("bib-ae-hadron", Preset::Small) => small::pions([48, 25, 25], Some([0, 13, 11])),
+        ("bib-ae-ahcal", Preset::Small) => small::pions([37, 24, 24], Some([0; 3])),
+        (_, Preset::Small) => small::photons(),
     };
     if name == "vae-gan" {
         config.latent_critic = None;
@@ -27,11 +28,16 @@ pub(super) fn preset(name: &str, preset: Preset) -> Config {
     config
 }
 
-fn cubic(channels: usize, kernel: usize, stride: usize, padding: usize) -> Conv {
+pub(super) fn cubic(channels: usize, kernel: usize, stride: usize, padding: usize) -> Conv {
     conv(channels, [kernel; 3], [stride; 3], [padding; 3])
 }
 
-fn conv(channels: usize, kernel: [usize; 3], stride: [usize; 3], padding: [usize; 3]) -> Conv {
+pub(super) fn conv(
+    channels: usize,
+    kernel: [usize; 3],
+    stride: [usize; 3],
+    padding: [usize; 3],
+) -> Conv {
     Conv {
         channels,
         kernel,
@@ -42,7 +48,13 @@ fn conv(channels: usize, kernel: [usize; 3], stride: [usize; 3], padding: [usize
     }
 }
 
-fn up(channels: usize, kernel: usize, stride: usize, padding: usize, more: usize) -> Conv {
+pub(super) fn up(
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    more: usize,
+) -> Conv {
     Conv {
         transposed: Some([more; 3]),
         ..cubic(channels, kernel, stride, padding)
@@ -50,7 +62,7 @@ fn up(channels: usize, kernel: usize, stride: usize, padding: usize, more: usize
 }
 
 /// Without a norm.
-fn bare(conv: Conv) -> Conv {
+pub(super) fn bare(conv: Conv) -> Conv {
     Conv { norm: None, ..conv }
 }
 
@@ -66,7 +78,7 @@ fn plain(unit: f32, threshold: f32) -> Preprocess {
 }
 
 /// Kernel density of the codes of `points` showers, collected in `epochs`.
-fn density(points: usize, epochs: f64) -> Option<Prior> {
+pub(super) fn density(points: usize, epochs: f64) -> Option<Prior> {
     Some(Prior {
         model: Latent::Kde(Kde {
             points,
@@ -84,7 +96,7 @@ fn density(points: usize, epochs: f64) -> Option<Prior> {
 /// Flow that draws visible energy, hits, depth and start of pion showers along with their codes; the shower is scaled to
 /// that energy. `blocks`, couplings in half a block, and widths of hidden layers; offsets and scales are those of pions of
 /// 80 to 160 GeV in the CALICE AHCAL, and bring each observable to the size of one.
-fn flow(blocks: usize, couplings: usize, [hidden, spline_hidden]: [usize; 2]) -> Latent {
+pub(super) fn flow(blocks: usize, couplings: usize, [hidden, spline_hidden]: [usize; 2]) -> Latent {
     let observable = |kind, offset, scale| Observable {
         kind,
         offset,
@@ -111,7 +123,7 @@ fn flow(blocks: usize, couplings: usize, [hidden, spline_hidden]: [usize; 2]) ->
 }
 
 /// "Getting High", arXiv:2005.05334.
-fn photons() -> Config {
+pub(super) fn photons() -> Config {
     let rate = Decaying {
         start: 0.5e-3,
         factor: 0.95,
@@ -206,7 +218,7 @@ fn photons() -> Config {
     }
 }
 
-fn kernel(weight: f32, alpha: f32, [size, stride, limit]: [usize; 3]) -> Kernel {
+pub(super) fn kernel(weight: f32, alpha: f32, [size, stride, limit]: [usize; 3]) -> Kernel {
     Kernel {
         weight,
         alpha,
@@ -342,151 +354,6 @@ fn ahcal() -> Config {
                 factor: 1.0,
             },
         }),
-        ..base
-    }
-}
-
-/// Logarithms of cell energies over the incident energy, few channels, and the cells' own difference in the loss, which
-/// leads encoder and decoder to a shower within a few epochs.
-fn small_photons() -> Config {
-    let base = photons();
-    let rate = Decaying {
-        start: 1e-3,
-        factor: 0.95,
-    };
-    Config {
-        preprocess: Preprocess {
-            unit: 1.0,
-            threshold: 0.0,
-            per_energy: true,
-            scale: 200.0,
-            log: true,
-        },
-        energy_scale: 100.0,
-        latent: 32,
-        encoded: 12,
-        encoder: Encoder {
-            convs: vec![cubic(8, 4, 2, 1), cubic(8, 3, 2, 1), cubic(16, 3, 2, 1)],
-            dense: vec![96],
-        },
-        decoder: Decoder {
-            dense: vec![64],
-            start: [16, 5, 5, 5],
-            convs: vec![
-                up(8, 3, 3, 0, 0),
-                bare(up(4, 4, 2, 1, 0)),
-                bare(cubic(1, 3, 1, 1)),
-            ],
-        },
-        critic: Critic {
-            convs: vec![
-                cubic(8, 3, 3, 0),
-                cubic(8, 3, 2, 1),
-                bare(cubic(8, 3, 2, 1)),
-            ],
-            width: 16,
-            dense: vec![48, 32],
-            ..base.critic
-        },
-        latent_critic: Some(LatentCritic {
-            widths: vec![16, 32, 16],
-            rate,
-        }),
-        critic_steps: 1,
-        loss: Loss {
-            latent_critic: 1.0,
-            kld: 0.02,
-            mmd: 10.0,
-            mse: 20.0,
-            ..base.loss
-        },
-        rate,
-        epochs: 10.0,
-        prior: density(2048, 1.0),
-        post: base.post.map(|p| Post {
-            channels: 8,
-            layers: 4,
-            sum_scale: 1e-3,
-            residual: true,
-            copy_epochs: 0.2,
-            epochs: 1.0,
-            rate,
-            kernels: vec![kernel(5.0, 20.0, [25, 25, 1000])],
-            ..p
-        }),
-        average: 0.02,
-        batch: 16,
-        ..base
-    }
-}
-
-/// The same with the critics of hadron showers.
-fn small_pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
-    let base = small_photons();
-    let wide = shape[1] > 24;
-    // Doubles all extents, or leads from 8 rows to 13 and 25.
-    let to_25 = |channels, padding| match wide {
-        false => up(channels, 4, 2, 1, 0),
-        true => Conv {
-            transposed: Some([0; 3]),
-            ..conv(channels, [4, 3, 3], [2; 3], padding)
-        },
-    };
-    Config {
-        shape,
-        origin,
-        padded: (!wide).then_some([40, 24, 24]),
-        preprocess: Preprocess {
-            scale: 500.0,
-            threshold: if wide { 1e-4 } else { 0.2367 },
-            ..base.preprocess
-        },
-        energy_scale: if wide { 100.0 } else { 160.0 },
-        cut: if wide { 0.1 } else { 0.0 },
-        encoder: Encoder {
-            convs: vec![cubic(8, 4, 2, 1), cubic(8, 4, 2, 1), cubic(16, 4, 2, 1)],
-            ..base.encoder
-        },
-        decoder: Decoder {
-            start: if wide { [16, 6, 4, 4] } else { [16, 5, 3, 3] },
-            convs: vec![
-                up(8, 4, 2, 1, 0),
-                to_25(8, [1, 2, 2]),
-                bare(to_25(4, [1; 3])),
-                bare(cubic(1, 3, 1, 1)),
-            ],
-            ..base.decoder
-        },
-        critic: Critic {
-            log_difference: true,
-            statistics: Some(Statistics {
-                widths: vec![16, 8],
-                sum_scale: 1e-2,
-            }),
-            ..base.critic
-        },
-        resetting_twin: true,
-        post: base.post.map(|p| Post {
-            kernels: [40.0, 4.0]
-                .map(|alpha| kernel(5.0, alpha, [25, 25, 1000]))
-                .to_vec(),
-            sorted_mse: 1.0,
-            sorted_mae: 1.0,
-            batch_sum: 1e-4,
-            ..p
-        }),
-        prior: match wide {
-            true => base.prior,
-            false => Some(Prior {
-                model: flow(1, 2, [4, 2]),
-                epochs: 10.0,
-                rate: Decaying {
-                    start: 2e-3,
-                    factor: 0.8,
-                },
-            }),
-        },
-        epochs: 30.0,
         ..base
     }
 }
