@@ -76,7 +76,7 @@ pub(super) fn photons() -> Config {
             ..p
         }),
         average: 0.02,
-        batch: 12,
+        batch: 10,
         ..base
     }
 }
@@ -148,7 +148,7 @@ pub(super) fn pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
             }),
         },
         epochs: 30.0,
-        batch: 10,
+        batch: 8,
         ..base
     }
 }
