@@ -16,7 +16,9 @@ impl HgcalWgan {
         let mut h = Var::concat(&towers, 0);
         for (i, c) in g.trunk.iter().enumerate() {
             let name = format!("trunk{i}");
-            h = net.conv2d(&name, h, c.channels, c.window(), true);
+            h = net
+                .before_batch_norm()
+                .conv2d(&name, h, c.channels, c.window(), true);
             h = net
                 .batch_norm(&format!("{name}_norm"), h, 0.1)
                 .leaky_relu(SLOPE);
@@ -51,7 +53,13 @@ impl HgcalWgan {
             // As published, the last doubling before a convolution has no bias.
             let bias = !(g.untied && i + 1 == g.channels.len());
             let tied = bias && !g.untied;
-            h = net.conv_transpose2d(&name, h, channels, (doubling, [1, 1]), tied);
+            h = net.before_batch_norm().conv_transpose2d(
+                &name,
+                h,
+                channels,
+                (doubling, [1, 1]),
+                tied,
+            );
             if bias && g.untied {
                 h = net.untied_bias(&format!("{name}_bias"), h);
             }
@@ -61,7 +69,10 @@ impl HgcalWgan {
         }
         if let Some(kernel) = g.tower_kernel {
             let name = format!("{name}_layer");
-            h = net.conv2d(&name, h, 1, conv(1, kernel, 1, [0, 0]).window(), !g.untied);
+            let window = conv(1, kernel, 1, [0, 0]).window();
+            h = net
+                .before_batch_norm()
+                .conv2d(&name, h, 1, window, !g.untied);
             if g.untied {
                 h = net.untied_bias(&format!("{name}_bias"), h);
             }
