@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -161,7 +161,7 @@ impl Weights {
         let json = |v: serde_json::Value| v.to_string();
         let preprocessing = m.config.get("preprocess").cloned().unwrap_or_default();
         let conditions = serde_json::to_value(&m.conditions).unwrap_or_default();
-        let about: HashMap<String, String> = [
+        let about: BTreeMap<String, String> = [
             ("format", "calogen".to_owned()),
             ("version", VERSION.to_string()),
             ("model", m.model.clone()),
@@ -189,19 +189,28 @@ fn number<T: std::str::FromStr>(text: &str, key: &str) -> Result<T> {
 }
 
 /// Writes f32 tensors and metadata as safetensors, beside and renamed.
+///
+/// The header is written here, in alphabetical order: the library's own writer takes metadata from a hash map, whose order
+/// changes from run to run, and equal weights would have different hashes.
 pub(crate) fn write_tensors(
     path: &Path,
     tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    about: HashMap<String, String>,
+    about: BTreeMap<String, String>,
 ) -> Result<()> {
-    let failed =
-        |e: safetensors::SafeTensorError| Error::format(path, format!("cannot be written: {e}"));
-    let mut views = Vec::with_capacity(tensors.len());
+    let mut header = BTreeMap::from([("__metadata__".to_owned(), serde_json::json!(about))]);
+    let mut data = Vec::new();
     for (name, (shape, values)) in tensors {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))
-            .map_err(failed)?;
-        views.push((name.as_str(), view));
+        let start = data.len();
+        data.extend_from_slice(bytemuck::cast_slice(values));
+        let entry = serde_json::json!({
+            "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()],
+        });
+        header.insert(name.clone(), entry);
     }
-    let bytes = safetensors::serialize(views, Some(about)).map_err(failed)?;
+    let failed = |e: serde_json::Error| Error::format(path, format!("cannot be written: {e}"));
+    let mut text = serde_json::to_vec(&header).map_err(failed)?;
+    // Data start at a multiple of eight bytes.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let bytes = [&(text.len() as u64).to_le_bytes()[..], &text, &data].concat();
     crate::files::write_atomically(path, &bytes)
 }

@@ -1,6 +1,6 @@
 //! Checkpoints: all that is needed to go on as if training had not stopped; and the weights for generation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -39,7 +39,7 @@ pub(super) fn save(path: &Path, session: &Session, position: &Position) -> Resul
         }
     }
     let text = serde_json::to_string(position).map_err(|e| Error::format(path, e.to_string()))?;
-    let about = HashMap::from([
+    let about = BTreeMap::from([
         ("format".to_owned(), "calogen checkpoint".to_owned()),
         ("position".to_owned(), text),
     ]);
