@@ -14,7 +14,8 @@ pub fn frechet_distance(a: &[f64], b: &[f64], features: usize) -> Option<f64> {
     let root = a.covariance.root();
     let cross = root.times(&b.covariance).times(&root).eigen().0;
     let cross: f64 = cross.iter().map(|v| v.max(0.0).sqrt()).sum();
-    Some(shift + a.covariance.trace() + b.covariance.trace() - 2.0 * cross)
+    // Rounding takes equal samples below 0.
+    Some((shift + a.covariance.trace() + b.covariance.trace() - 2.0 * cross).max(0.0))
 }
 
 struct Normal {
