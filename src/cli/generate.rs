@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use calogen::data::{Labels, ShowerInfo, ShowerWriter, Showers};
 use calogen::generate::Generator;
 use calogen::gpu::Gpu;
+use calogen::models::Weights;
 use calogen::{Error, Result};
 
 use super::Global;
@@ -38,6 +39,10 @@ pub struct Args {
     /// line of names), line by line in turn. Models of whole particles (mass, charge, momentum) need it
     #[arg(long, value_name = "FILE")]
     pub(super) conditions: Option<PathBuf>,
+    /// Leave out an optional part of the model, such as the `post` processor or the `prior` of a BIB-AE; several times for
+    /// several [default: none]
+    #[arg(long, value_name = "PART")]
+    without: Vec<String>,
     /// Seed
     #[arg(long, default_value_t = 0, value_name = "S")]
     pub(super) seed: u64,
@@ -73,7 +78,12 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return wrong("--threshold must be a number not below 0".into());
     }
     let gpu = Gpu::open(global.device.as_deref())?;
-    let mut generator = Generator::load(&gpu, find(&args.weights)?)?;
+    let path = find(&args.weights)?;
+    let mut weights = Weights::read(&path)?;
+    for part in &args.without {
+        weights = weights.without(part)?;
+    }
+    let mut generator = Generator::new(&gpu, weights, &path)?;
     let about = generator.metadata().clone();
     let mut source = Source::new(args, &generator, end)?;
     generator.set_batch(args.batch);

@@ -87,7 +87,11 @@ impl Generator {
         Self::new(gpu, Weights::from_bytes(bytes, path)?, path)
     }
 
-    fn new(gpu: &Arc<Gpu>, weights: Weights, path: &Path) -> Result<Self> {
+    /// From weights that were read; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn new(gpu: &Arc<Gpu>, weights: Weights, path: &Path) -> Result<Self> {
         let (system, networks, metadata) = Networks::load(gpu, weights, path)?;
         if !system.generates() {
             let what = format!("model {} generates no showers", metadata.model);

@@ -109,6 +109,26 @@ impl Weights {
         })
     }
 
+    /// The same weights without an optional part of the model, such as the `post` processor or the `prior` of a BIB-AE.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the configuration has no such part, or the model cannot be without it.
+    pub fn without(mut self, part: &str) -> Result<Self> {
+        let model = self.metadata.model.clone();
+        let parts = self.metadata.config.as_object_mut();
+        if parts.and_then(|p| p.remove(part)).is_none() {
+            return Err(Error::Config(format!(
+                "these weights of model {model} have no part '{part}'"
+            )));
+        }
+        let system = super::open(&model, self.metadata.config.clone())?;
+        let kept = system.kept();
+        let network = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        self.tensors
+            .retain(|name, _| kept.contains(&network(name).as_str()));
+        Ok(self)
+    }
+
     fn metadata(about: &HashMap<String, String>) -> Result<Metadata> {
         let text = |key: &str| about.get(key).map(String::as_str);
         let need = |key: &str| {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use calogen::generate::Generator;
-use calogen::models::{self, Preset, Progress, System};
+use calogen::models::{self, Condition, Preset, Progress, System, Weights};
 use calogen::nn::Parameters;
 use calogen::train::{Event, Options, Session, train};
 
@@ -178,4 +178,58 @@ fn events_are_equal_in_any_batch_and_empty_below_the_cut() {
         assert!(whole.iter().all(|&e| e == 0.0 || e >= cut as f32));
         assert!(whole.iter().any(|&e| e > 0.0), "{name} makes something");
     }
+}
+
+#[test]
+fn a_part_can_be_left_out() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/steps");
+    let text = std::fs::read_to_string(folder.join("bib-ae-kde.json")).expect("the case");
+    let case: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let system = models::open("bib-ae", case["config"].clone()).expect("its configuration");
+    let (config, conditions) = (system.config(), system.conditions());
+    let session = Session::new(gpu(), system, 2, 1).expect("a session");
+    let mut weights = Weights::default();
+    weights.metadata.model = "bib-ae".into();
+    weights.metadata.config = config;
+    weights.metadata.conditions = conditions
+        .into_iter()
+        .map(|name| Condition {
+            name,
+            unit: "GeV".into(),
+            min: 10.0,
+            max: 100.0,
+        })
+        .collect();
+    for name in session.system().kept() {
+        let parameters = session.networks().get(name).expect("a network");
+        for tensor in &parameters.network().tensors {
+            let values = parameters.get(gpu(), &tensor.name, true).expect("values");
+            let full = format!("{name}.{}", tensor.name);
+            weights.tensors.insert(full, (tensor.shape.clone(), values));
+        }
+    }
+    let path = std::path::Path::new("x");
+    let generate = |weights| {
+        let mut generator = Generator::new(gpu(), weights, path).expect("a generator");
+        let labels = generator.labels(&[50.0; 3], 1, 0).expect("labels");
+        generator.generate(&labels, 1, 0).expect("showers")
+    };
+    let without = weights.clone().without("prior").expect("it is optional");
+    assert!(
+        without
+            .tensors
+            .keys()
+            .all(|name| name.starts_with("decoder."))
+    );
+    // Codes of a density without points are 0, and not noise.
+    assert_ne!(generate(weights.clone()), generate(without));
+    let error = |part: &str| {
+        weights
+            .clone()
+            .without(part)
+            .expect_err("an error")
+            .to_string()
+    };
+    assert!(error("decoder").contains("decoder"));
+    assert!(error("wings").contains("no part 'wings'"));
 }
