@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use calogen::generate::Generator;
+use calogen::generate::{Generator, LabelRows};
 use calogen::models::{Condition, Metadata, Weights};
+use calogen::reconstruct::Reconstructor;
 
 use super::{gpu, small};
 
@@ -136,4 +137,37 @@ fn other_files_are_refused() {
     let mut long = u64::MAX.to_le_bytes().to_vec();
     long.extend(b"{}");
     assert!(read(&long).contains("safetensors"));
+}
+
+#[test]
+fn all_shipped_weights_load_and_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/weights");
+    let entries = std::fs::read_dir(folder).expect("the weights");
+    let mut seen = 0;
+    for path in entries.map(|e| e.expect("an entry").path()) {
+        let weights = Weights::read(&path).expect("weights");
+        let about = weights.metadata.clone();
+        assert!(
+            !about.quality.is_empty() && about.steps > 0,
+            "{} says how good it is",
+            path.display()
+        );
+        if about.model.starts_with("regressor") {
+            let regressor = Reconstructor::load(gpu(), &path).expect("a regressor");
+            let cells: usize = regressor.shape().iter().product();
+            let found = regressor.run(&vec![0.1; 3 * cells]).expect("energies");
+            assert_eq!((found.energies.len(), found.features.len()), (3, 300));
+        } else {
+            let mut generator = Generator::new(gpu(), weights, &path).expect("a generator");
+            let middle = about.conditions.iter().map(|c| 0.5 * (c.min + c.max));
+            let labels = LabelRows {
+                values: middle.collect(),
+                columns: about.conditions.len(),
+            };
+            let shower = generator.generate(&labels, 1, 0).expect("a shower");
+            assert!(shower.iter().sum::<f32>() > 0.0, "{}", path.display());
+        }
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen} weights");
 }
