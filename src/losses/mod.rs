@@ -54,6 +54,21 @@ pub enum PenaltyNorm {
     WholeBatch,
 }
 
+/// What the critic of a WGAN-GP minimises (arXiv:1704.00028), `weight penalty - estimate`, and both parts: the estimate
+/// `E critic(real) - E critic(fake)` of the Wasserstein distance, and the gradient penalty at points between, `share` of the
+/// way from `fake` to `real`. `share` is uniform, one number a shower.
+#[track_caller]
+pub fn wasserstein_critic<'t>(
+    critic: impl Fn(Var<'t>) -> Var<'t>,
+    [real, fake]: [Var<'t>; 2],
+    share: Var<'t>,
+    (weight, norm): (f32, PenaltyNorm),
+) -> [Var<'t>; 3] {
+    let penalty = gradient_penalty(fake + share * (real - fake), &critic, norm);
+    let estimate = critic(real).mean_all() - critic(fake).mean_all();
+    [penalty * weight - estimate, estimate, penalty]
+}
+
 /// Gradient penalty: mean over showers of (|d critic / d x| - 1)² at `x`, whose last axis is the shower.
 ///
 /// `critic` maps x to one value a shower, `[1, N]` or `[N]`.

@@ -23,6 +23,7 @@ pub mod latent;
 mod preprocess;
 mod regressor;
 mod schedule;
+mod spectrum;
 mod system;
 mod vae;
 mod weights;

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::rate;
+use super::schedule::{epochs, rate};
 use super::system::{Build, Family, Progress, Step, System, Turn};
 use super::{Preset, require};
 use crate::losses;
@@ -252,11 +252,7 @@ impl System for Regressor {
         vec![Step {
             name: "regressor",
             networks: vec!["regressor"],
-            optimizer: Optimizer::Adam {
-                beta1: 0.9,
-                beta2: 0.999,
-                eps: 1e-8,
-            },
+            optimizer: Optimizer::adam(0.9, 0.999),
         }]
     }
 
@@ -268,7 +264,7 @@ impl System for Regressor {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.rates)
     }
 
     fn batch(&self) -> usize {

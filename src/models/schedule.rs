@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The epochs of a list of (epochs, rate).
+pub fn epochs(rates: &[(f64, f32)]) -> f64 {
+    rates.iter().map(|r| r.0).sum()
+}
+
 /// The rate at `share` of the whole training, from a list of (epochs, rate), one after the other.
 pub fn rate(rates: &[(f64, f32)], share: f64) -> f32 {
-    let total: f64 = rates.iter().map(|r| r.0).sum();
+    let total = epochs(rates);
     let mut end = 0.0;
     for (epochs, rate) in rates {
         end += epochs / total;

@@ -111,9 +111,9 @@ pub trait System: Send + Sync {
     /// Showers in a batch, if not told otherwise.
     fn batch(&self) -> usize;
 
-    /// Rate per step of the running mean of the kept networks' parameters, if one is kept: sampling then uses it.
-    fn average(&self) -> Option<f32> {
-        None
+    /// Rate per step of the running mean of the kept networks' parameters, which sampling then uses; 0 keeps none.
+    fn average(&self) -> f32 {
+        0.0
     }
 
     /// The losses of one kind of step by name; the first is minimised.
@@ -201,8 +201,7 @@ impl Networks {
             if !only.is_empty() && !only.contains(&network.name.as_str()) {
                 continue;
             }
-            let average =
-                train && system.average().is_some() && kept.contains(&network.name.as_str());
+            let average = train && system.average() > 0.0 && kept.contains(&network.name.as_str());
             let name = network.name.clone();
             let mut parameters =
                 Parameters::new(gpu, network, seed.wrapping_add((i as u64) << 32), average)?;

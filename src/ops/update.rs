@@ -155,6 +155,17 @@ pub enum Optimizer {
     },
 }
 
+impl Optimizer {
+    /// Adam with PyTorch's `eps`.
+    pub const fn adam(beta1: f32, beta2: f32) -> Self {
+        Self::Adam {
+            beta1,
+            beta2,
+            eps: 1e-8,
+        }
+    }
+}
+
 impl Update for Optimizer {
     fn name(&self) -> &'static str {
         match self {

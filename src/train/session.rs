@@ -158,8 +158,8 @@ impl Session {
                     hyper,
                 );
             }
-            if let (Some(mean), Some(rate)) = (parameters.mean(), self.system.average()) {
-                tape.average(mean, parameters.values(), rate);
+            if let Some(mean) = parameters.mean() {
+                tape.average(mean, parameters.values(), self.system.average());
             }
         }
         let stacked: Vec<Var<'_>> = losses.iter().map(|(_, loss)| loss.reshape(&[1])).collect();

@@ -40,11 +40,7 @@ impl System for Codes {
         vec![Step {
             name: "latent",
             networks: self.0.trained(),
-            optimizer: Optimizer::Adam {
-                beta1: 0.9,
-                beta2: 0.999,
-                eps: 1e-8,
-            },
+            optimizer: Optimizer::adam(0.9, 0.999),
         }]
     }
     fn schedule(&self, _: Progress) -> Vec<Turn> {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::losses::SortedKernel;
 use crate::models::latent::Latent;
 use crate::models::schedule::Decaying;
+use crate::models::spectrum::Spectrum;
 use crate::models::{Preprocess, require};
 use crate::nn::Norm;
 use crate::ops::ConvSpec;
@@ -219,40 +219,13 @@ pub struct Post {
     /// Weight of the mean squared difference to its input.
     pub mse: f32,
     /// Sorted-kernel discrepancies between its output and the showers of the data.
-    pub kernels: Vec<Kernel>,
+    pub kernels: Vec<Spectrum>,
     /// Weight of the mean squared difference to the data, cells sorted.
     pub sorted_mse: f32,
     /// Weight of the mean absolute difference to the data, cells sorted.
     pub sorted_mae: f32,
     /// Weight of the squared difference to the data of each cell's sum over the batch, mean over cells.
     pub batch_sum: f32,
-}
-
-/// A sorted-kernel maximum mean discrepancy: see [`SortedKernel`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kernel {
-    /// Its weight.
-    pub weight: f32,
-    /// Of the kernel exp(-alpha (a-b)²).
-    pub alpha: f32,
-    /// Ranks in a window.
-    pub size: usize,
-    /// Ranks from one window's start to the next.
-    pub stride: usize,
-    /// Windows start below this rank.
-    pub limit: usize,
-}
-
-impl Kernel {
-    pub(super) fn spec(&self) -> SortedKernel {
-        SortedKernel {
-            size: self.size,
-            stride: self.stride,
-            limit: self.limit,
-            alpha: self.alpha,
-        }
-    }
 }
 
 impl Config {

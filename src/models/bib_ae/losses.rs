@@ -89,13 +89,14 @@ impl BibAe {
         let fake = self.code(build, Mode::Serve).z.detach();
         let real = build.normal(PRIOR, &fake.shape());
         let net = build.net("latent_critic", Mode::Train);
-        let critic = |z| self.latent_critic(&net, widths, z);
-        let estimate = critic(real).mean_all() - critic(fake).mean_all();
-        let share = build.uniform(INTERPOLATION, &[1, build.batch()]);
-        let between = fake + share * (real - fake);
-        let penalty = losses::gradient_penalty(between, critic, PenaltyNorm::PerShower);
+        let [loss, estimate, penalty] = losses::wasserstein_critic(
+            |z| self.latent_critic(&net, widths, z),
+            [real, fake],
+            build.uniform(INTERPOLATION, &[1, build.batch()]),
+            (self.config.penalty, PenaltyNorm::PerShower),
+        );
         vec![
-            ("latent_critic", penalty * self.config.penalty - estimate),
+            ("latent_critic", loss),
             ("latent_wasserstein", estimate),
             ("latent_penalty", penalty),
         ]
@@ -165,7 +166,7 @@ impl BibAe {
         let (cells, wanted) = (y.flatten(), real.flatten());
         let names = ["sorted_kernel", "sorted_kernel_2", "sorted_kernel_3"];
         for (k, name) in p.kernels.iter().zip(names) {
-            let value = losses::sorted_kernel_mmd(cells, wanted, &k.spec());
+            let value = losses::sorted_kernel_mmd(cells, wanted, &k.windows());
             add(k.weight, name, value);
         }
         let sorted = |x: Var<'t>| x.sort_descending(0).0;

@@ -222,11 +222,7 @@ impl System for BibAe {
             Step {
                 name,
                 networks,
-                optimizer: Optimizer::Adam {
-                    beta1,
-                    beta2,
-                    eps: 1e-8,
-                },
+                optimizer: Optimizer::adam(beta1, beta2),
             }
         };
         self.kinds().into_iter().map(step).collect()
@@ -285,8 +281,8 @@ impl System for BibAe {
         self.config.batch
     }
 
-    fn average(&self) -> Option<f32> {
-        (self.config.average > 0.0).then_some(self.config.average)
+    fn average(&self) -> f32 {
+        self.config.average
     }
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {

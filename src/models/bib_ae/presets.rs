@@ -1,11 +1,12 @@
 //! Published configurations.
 
 use super::config::{
-    Config, Conv, Critic, Decoder, Encoder, Kernel, LatentCritic, Loss, Post, Prior, Statistics,
+    Config, Conv, Critic, Decoder, Encoder, LatentCritic, Loss, Post, Prior, Statistics,
 };
 use super::small;
 use crate::models::latent::{Flow, Kde, Kind, Latent, Observable};
 use crate::models::schedule::Decaying;
+use crate::models::spectrum::Spectrum;
 use crate::models::{Preprocess, Preset};
 use crate::nn::Norm;
 
@@ -218,8 +219,8 @@ pub(super) fn photons() -> Config {
     }
 }
 
-pub(super) fn kernel(weight: f32, alpha: f32, [size, stride, limit]: [usize; 3]) -> Kernel {
-    Kernel {
+pub(super) fn kernel(weight: f32, alpha: f32, [size, stride, limit]: [usize; 3]) -> Spectrum {
+    Spectrum {
         weight,
         alpha,
         size,

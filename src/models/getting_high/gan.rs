@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{LABELS, SLOPE, noise, rise, spec, start};
 use crate::Result;
 use crate::losses;
-use crate::models::schedule::rate;
+use crate::models::schedule::{epochs, rate};
 use crate::models::system::{Build, Family, Progress, Step, System, Turn};
 use crate::models::{Preprocess, Preset, require};
 use crate::nn::{Init, Mode, Net, Network, Norm};
@@ -225,11 +225,7 @@ impl System for Gan {
             .map(|name| Step {
                 name,
                 networks: vec![name],
-                optimizer: Optimizer::Adam {
-                    beta1: 0.5,
-                    beta2: 0.999,
-                    eps: 1e-8,
-                },
+                optimizer: Optimizer::adam(0.5, 0.999),
             })
             .to_vec()
     }
@@ -245,15 +241,15 @@ impl System for Gan {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.rates)
     }
 
     fn batch(&self) -> usize {
         self.config.batch
     }
 
-    fn average(&self) -> Option<f32> {
-        (self.config.average > 0.0).then_some(self.config.average)
+    fn average(&self) -> f32 {
+        self.config.average
     }
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {

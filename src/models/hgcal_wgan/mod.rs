@@ -10,7 +10,7 @@ mod networks;
 
 pub use config::Config;
 
-use super::schedule::rate;
+use super::schedule::{epochs, rate};
 use super::system::{Build, DataSummary, DataTensor, Family, Progress, Step, System, Turn};
 use super::{Preset, require};
 use crate::Result;
@@ -165,11 +165,7 @@ impl System for HgcalWgan {
     }
 
     fn steps(&self) -> Vec<Step> {
-        let adam = |beta1, beta2| Optimizer::Adam {
-            beta1,
-            beta2,
-            eps: 1e-8,
-        };
+        let adam = Optimizer::adam;
         let mut steps = vec![
             Step {
                 name: "critic",
@@ -223,15 +219,15 @@ impl System for HgcalWgan {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.generator_rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.generator_rates)
     }
 
     fn batch(&self) -> usize {
         self.config.batch
     }
 
-    fn average(&self) -> Option<f32> {
-        (self.config.average > 0.0).then_some(self.config.average)
+    fn average(&self) -> f32 {
+        self.config.average
     }
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
@@ -247,18 +243,20 @@ impl System for HgcalWgan {
                     )
                     .detach();
                 let net = build.net("critic", Mode::Train);
-                let critic = |x| self.critic(&net, x, labels);
-                let between = build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]);
+                let share = build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]);
                 let norm = if self.config.legacy_gp {
                     PenaltyNorm::WholeBatch
                 } else {
                     PenaltyNorm::PerShower
                 };
-                let penalty =
-                    losses::gradient_penalty(fake + between * (real - fake), critic, norm);
-                let estimate = critic(real).mean_all() - critic(fake).mean_all();
+                let [loss, estimate, penalty] = losses::wasserstein_critic(
+                    |x| self.critic(&net, x, labels),
+                    [real, fake],
+                    share,
+                    (self.config.penalty, norm),
+                );
                 vec![
-                    ("critic", penalty * self.config.penalty - estimate),
+                    ("critic", loss),
                     ("wasserstein", estimate),
                     ("penalty", penalty),
                 ]

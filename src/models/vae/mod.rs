@@ -11,7 +11,7 @@ mod terms;
 
 pub use config::Config;
 
-use super::schedule::rate;
+use super::schedule::{epochs, rate};
 use super::system::{Build, Family, Progress, Step, System, Turn};
 use super::{Preset, require};
 use crate::Result;
@@ -150,16 +150,14 @@ impl Vae {
         let (real, energy) = (self.real(build), self.energy(build));
         let fake = self.reconstruct(build, real, Mode::Serve).2.detach();
         let net = build.net("critic", Mode::Train);
-        let judge = |candidate| self.judge(&net, real, candidate, energy);
-        let between = build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]);
-        let steepness = losses::gradient_penalty(
-            fake + between * (real - fake),
-            judge,
-            PenaltyNorm::PerShower,
+        let [loss, estimate, steepness] = losses::wasserstein_critic(
+            |candidate| self.judge(&net, real, candidate, energy),
+            [real, fake],
+            build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]),
+            (penalty, PenaltyNorm::PerShower),
         );
-        let estimate = judge(real).mean_all() - judge(fake).mean_all();
         vec![
-            ("critic", steepness * penalty - estimate),
+            ("critic", loss),
             ("wasserstein", estimate),
             ("penalty", steepness),
         ]
@@ -221,11 +219,7 @@ impl System for Vae {
         let step = |name, networks| Step {
             name,
             networks,
-            optimizer: Optimizer::Adam {
-                beta1,
-                beta2,
-                eps: 1e-8,
-            },
+            optimizer: Optimizer::adam(beta1, beta2),
         };
         let mut steps = vec![step("vae", vec!["encoder", "decoder"])];
         if self.config.adversary.is_some() {
@@ -250,15 +244,15 @@ impl System for Vae {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.rates)
     }
 
     fn batch(&self) -> usize {
         self.config.batch
     }
 
-    fn average(&self) -> Option<f32> {
-        (self.config.average > 0.0).then_some(self.config.average)
+    fn average(&self) -> f32 {
+        self.config.average
     }
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {

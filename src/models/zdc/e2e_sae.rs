@@ -14,7 +14,7 @@ use super::transport::Transport;
 use super::{ADAM, Conditions, PHOTONS, Rates, check, logarithm};
 use crate::Result;
 use crate::losses;
-use crate::models::schedule::rate;
+use crate::models::schedule::{epochs, rate};
 use crate::models::system::{
     Build, Conditioning, DataSummary, DataTensor, Family, Progress, Step, System, Turn,
 };
@@ -220,7 +220,7 @@ impl System for E2eSae {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.rates)
     }
 
     fn batch(&self) -> usize {

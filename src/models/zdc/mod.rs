@@ -26,11 +26,7 @@ use crate::ops::Optimizer;
 type Rates = Vec<(f64, f32)>;
 
 /// Adam with the usual constants.
-const ADAM: Optimizer = Optimizer::Adam {
-    beta1: 0.9,
-    beta2: 0.999,
-    eps: 1e-8,
-};
+const ADAM: Optimizer = Optimizer::adam(0.9, 0.999);
 
 /// Photons to an MeV: scales our simulation, 0.65 MeV a cell on average, to the published data, 0.23 photons a cell, so that
 /// the logarithm bends both alike.

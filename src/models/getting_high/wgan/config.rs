@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::models::spectrum::Spectrum;
 use crate::models::{Preprocess, Preset, regressor};
 
 /// The whole configuration.
@@ -81,22 +82,6 @@ pub struct Constrainer {
     pub rate: f32,
     /// Weight of the constraint in the generator's loss.
     pub weight: f32,
-}
-
-/// Sorted-kernel MMD of the cells of generated showers and of showers of the same energies, in the file's unit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spectrum {
-    /// Weight.
-    pub weight: f32,
-    /// Ranks in a window.
-    pub size: usize,
-    /// Ranks from one window to the next.
-    pub stride: usize,
-    /// Windows start below this rank.
-    pub limit: usize,
-    /// Of the Gaussian kernel.
-    pub alpha: f32,
 }
 
 fn conv(channels: usize, depth: usize, stride: usize, padding: usize, norm: bool) -> Conv {

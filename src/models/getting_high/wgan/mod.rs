@@ -8,9 +8,9 @@ use config::Constrainer;
 
 use super::{INTERPOLATION, SLOPE, noise, rise, start};
 use crate::Result;
-use crate::losses::{self, PenaltyNorm, SortedKernel};
+use crate::losses::{self, PenaltyNorm};
 use crate::models::regressor::{self, Layers};
-use crate::models::schedule::rate;
+use crate::models::schedule::{epochs, rate};
 use crate::models::system::{Build, Family, Progress, Step, System, Turn};
 use crate::models::{Preset, require};
 use crate::nn::{Init, Mode, Net, Network, Norm};
@@ -160,11 +160,7 @@ impl System for Wgan {
     }
 
     fn steps(&self) -> Vec<Step> {
-        let adam = |beta1, beta2| Optimizer::Adam {
-            beta1,
-            beta2,
-            eps: 1e-8,
-        };
+        let adam = Optimizer::adam;
         let step = |name, optimizer| Step {
             name,
             networks: vec![name],
@@ -205,15 +201,15 @@ impl System for Wgan {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.generator_rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.generator_rates)
     }
 
     fn batch(&self) -> usize {
         self.config.batch
     }
 
-    fn average(&self) -> Option<f32> {
-        (self.config.average > 0.0).then_some(self.config.average)
+    fn average(&self) -> f32 {
+        self.config.average
     }
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
@@ -225,13 +221,14 @@ impl System for Wgan {
                 let net = build.net("generator", Mode::Serve);
                 let fake = self.generator(&net, self.noise(build), energy).detach();
                 let net = build.net("critic", Mode::Train);
-                let critic = |x| self.critic(&net, x, energy);
-                let between = build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]);
-                let between = fake + between * (real - fake);
-                let penalty = losses::gradient_penalty(between, critic, PenaltyNorm::PerShower);
-                let estimate = critic(real).mean_all() - critic(fake).mean_all();
+                let [loss, estimate, penalty] = losses::wasserstein_critic(
+                    |x| self.critic(&net, x, energy),
+                    [real, fake],
+                    build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]),
+                    (c.penalty, PenaltyNorm::PerShower),
+                );
                 vec![
-                    ("critic", penalty * c.penalty - estimate),
+                    ("critic", loss),
                     ("wasserstein", estimate),
                     ("penalty", penalty),
                 ]
@@ -258,14 +255,8 @@ impl System for Wgan {
                     parts.push(("energy_constraint", difference));
                 }
                 if let Some(s) = &c.spectrum {
-                    let windows = SortedKernel {
-                        size: s.size,
-                        stride: s.stride,
-                        limit: s.limit,
-                        alpha: s.alpha,
-                    };
                     let (x, y) = (fake.flatten(), showers.flatten());
-                    let distance = losses::sorted_kernel_mmd(x, y, &windows);
+                    let distance = losses::sorted_kernel_mmd(x, y, &s.windows());
                     sum = sum + distance * s.weight;
                     parts.push(("spectrum", distance));
                 }

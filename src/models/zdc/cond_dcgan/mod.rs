@@ -13,7 +13,7 @@ pub use config::Config;
 use super::check;
 use crate::Result;
 use crate::losses;
-use crate::models::schedule::rate;
+use crate::models::schedule::{epochs, rate};
 use crate::models::system::{
     Build, Conditioning, DataSummary, DataTensor, Family, Progress, Step, System, Turn,
 };
@@ -292,11 +292,7 @@ impl System for CondDcgan {
 
     fn steps(&self) -> Vec<Step> {
         let [beta1, beta2] = self.config.betas;
-        let adam = Optimizer::Adam {
-            beta1,
-            beta2,
-            eps: 1e-8,
-        };
+        let adam = Optimizer::adam(beta1, beta2);
         let step = |kind: Kind| {
             let name = match kind {
                 Kind::Discriminator => "discriminator",
@@ -339,15 +335,15 @@ impl System for CondDcgan {
     }
 
     fn epochs(&self) -> f64 {
-        self.config.generator_rates.iter().map(|r| r.0).sum()
+        epochs(&self.config.generator_rates)
     }
 
     fn batch(&self) -> usize {
         self.config.batch
     }
 
-    fn average(&self) -> Option<f32> {
-        (self.config.average > 0.0).then_some(self.config.average)
+    fn average(&self) -> f32 {
+        self.config.average
     }
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
