@@ -1,8 +1,11 @@
 //! What a regressor says of two samples: reconstructed energy by incident energy, and the Fréchet distance of its features
 //! (N. M. Werther, 2022).
 
+use std::fmt;
+
 use serde::Serialize;
 
+use super::summary::{pair, short};
 use super::{Groups, frechet_distance, mu_sigma_90};
 
 /// A regressor's energies and features of a sample, in the order of its showers.
@@ -79,5 +82,32 @@ pub fn regression(
         frechet_distance: distance(wide(&reference.features), wide(&generated.features)),
         reference_frechet_distance: distance(half(0), half(1)),
         energies: groups.energies,
+    }
+}
+
+impl fmt::Display for Regression {
+    /// As a table for a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |v: Option<f64>| v.map_or("-".into(), short);
+        let (distance, noise) = (self.frechet_distance, self.reference_frechet_distance);
+        writeln!(
+            f,
+            "\nregressor {}: Fréchet distance {}, of the reference's halves {}",
+            self.regressor,
+            number(distance),
+            number(noise)
+        )?;
+        writeln!(
+            f,
+            "{:>8} | {:^28} | {:^28}",
+            "GeV", "μ90 of the energy, GeV", "σ90/μ90"
+        )?;
+        for (k, energy) in self.energies.iter().enumerate() {
+            let (a, b) = (&self.reference, &self.generated);
+            let resolution = |side: &Resolution| side.sigma90[k] / side.mu90[k];
+            write!(f, "{:>8}{}", short(*energy), pair(a.mu90[k], b.mu90[k]))?;
+            writeln!(f, "{}", pair(resolution(a), resolution(b)))?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Evaluation, LinearitySide, Moments, Resolution};
+use super::{Evaluation, LinearitySide, Moments};
 
 impl fmt::Display for Evaluation {
     /// Response, resolution and hits by incident energy with the ratio generated / reference, the longitudinal profile,
@@ -18,7 +18,10 @@ impl fmt::Display for Evaluation {
         self.by_energy(f)?;
         self.by_layer(f)?;
         self.by_observable(f)?;
-        self.by_regressor(f)?;
+        // Optional parts, a table each that begins with an empty line.
+        if let Some(regression) = &self.regression {
+            write!(f, "{regression}")?;
+        }
         if let Some(sums) = &self.channel_sums {
             writeln!(
                 f,
@@ -119,33 +122,6 @@ impl Evaluation {
         Ok(())
     }
 
-    fn by_regressor(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(r) = &self.regression else {
-            return Ok(());
-        };
-        let number = |v: Option<f64>| v.map_or("-".into(), short);
-        let (distance, noise) = (r.frechet_distance, r.reference_frechet_distance);
-        writeln!(
-            f,
-            "\nregressor {}: Fréchet distance {}, of the reference's halves {}",
-            r.regressor,
-            number(distance),
-            number(noise)
-        )?;
-        writeln!(
-            f,
-            "{:>8} | {:^28} | {:^28}",
-            "GeV", "μ90 of the energy, GeV", "σ90/μ90"
-        )?;
-        for (k, energy) in r.energies.iter().enumerate() {
-            let (a, b) = (&r.reference, &r.generated);
-            let resolution = |side: &Resolution| side.sigma90[k] / side.mu90[k];
-            write!(f, "{:>8}{}", short(*energy), pair(a.mu90[k], b.mu90[k]))?;
-            writeln!(f, "{}", pair(resolution(a), resolution(b)))?;
-        }
-        Ok(())
-    }
-
     fn by_observable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -179,7 +155,7 @@ impl Evaluation {
 }
 
 /// A figure of the two sides and the ratio generated / reference, as columns.
-fn pair(reference: f64, generated: f64) -> String {
+pub(super) fn pair(reference: f64, generated: f64) -> String {
     let ratio = generated / reference;
     let ratio = if ratio.is_finite() {
         format!("{ratio:.3}")
@@ -191,7 +167,7 @@ fn pair(reference: f64, generated: f64) -> String {
 }
 
 /// Four significant digits, without an exponent where that is short; a dash for 0 / 0.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => return "0".into(),
         v if !v.is_finite() => return "-".into(),

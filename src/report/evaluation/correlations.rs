@@ -1,66 +1,25 @@
-//! Images: the mean shower from two sides, and correlation matrices.
+//! Correlations of the observables.
 
+use super::Part;
 use super::names::Names;
-use crate::metrics::{Evaluation, SampleSummary};
+use crate::metrics::Evaluation;
 use crate::report::{Heatmap, Plot};
 
 type Matrix = Vec<Vec<Option<f64>>>;
 
-/// The mean shower from the front and, where there are layers, from the side.
-pub fn mean_showers(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
-    let Some(first) = all.first() else {
-        return Vec::new();
-    };
-    let Some([nz, _, ny]) = first.reference.geometry.grid() else {
-        return Vec::new();
-    };
-    let samples = || {
-        let generated = all.iter().map(|e| &e.generated).zip(&names.generated);
-        std::iter::once((&first.reference, &names.reference)).chain(generated)
-    };
-    let view = |title: &str, x: &str, of: fn(&SampleSummary) -> Option<Vec<f64>>| {
-        let panels = samples().filter_map(|(sample, name)| {
-            let image = of(sample)?;
-            // Stored with y fastest; drawn with y upwards.
-            let rows =
-                (0..ny).map(|y| image.iter().skip(y).step_by(ny).map(|&e| Some(e)).collect());
-            Some(Heatmap {
-                x_label: x.into(),
-                ..Heatmap::image(
-                    name,
-                    rows.collect(),
-                    format!("Energy per shower [{}]", first.unit),
-                )
-            })
-        });
-        Plot::Heatmaps {
-            title: title.into(),
-            panels: panels.collect(),
-        }
-    };
-    let mut plots = vec![(
-        "mean_front".into(),
-        view(
-            "Mean shower from the front",
-            "x [cells]",
-            SampleSummary::front_image,
-        ),
-    )];
-    if nz > 1 {
-        plots.push((
-            "mean_side".into(),
-            view(
-                "Mean shower from the side",
-                "z [layers]",
-                SampleSummary::side_image,
-            ),
-        ));
+/// The section.
+pub fn part(all: &[Evaluation], names: &Names) -> Part {
+    Part {
+        heading: "Correlations",
+        text: "Pearson's coefficient of the observables, over the showers with visible energy. Grey where an \
+             observable is constant.",
+        tables: Vec::new(),
+        plots: correlations(all, names),
     }
-    plots
 }
 
 /// For each generated sample the two matrices and their difference.
-pub fn correlations(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
+fn correlations(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
     let mut plots = Vec::new();
     for (k, evaluation) in all.iter().enumerate() {
         let correlation = &evaluation.correlation;

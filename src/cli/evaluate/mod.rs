@@ -1,15 +1,18 @@
 //! `calogen evaluate`: how generated showers compare with those of a simulation.
+//!
+//! A group of options is a file: its flags, flattened into those of the command, and what they add to the evaluations.
+//! What can fail for its options alone fails before the showers are read.
+
+mod calice;
+mod regressor;
 
 use std::path::{Path, PathBuf};
 
 use calogen::files::write_atomically;
-use calogen::gpu::Gpu;
-use calogen::metrics::{Evaluation, Options, RegressorSample, agree, evaluate_all, regression};
-use calogen::observables::{Calice, Sample, SampleInfo, ShowerBlock, ShowerStart};
-use calogen::reconstruct::Reconstructor;
+use calogen::metrics::{Evaluation, Options, agree, evaluate_all};
+use calogen::observables::{Sample, SampleInfo, ShowerBlock, ShowerStart};
 use calogen::report::{EvaluationReport, FileSample};
 use calogen::{Error, Result};
-use clap::ValueEnum;
 use serde_json::json;
 
 use super::Global;
@@ -42,50 +45,14 @@ pub struct Args {
     /// reference, else 0]
     #[arg(long, value_name = "E", value_parser = energy)]
     threshold: Option<f64>,
-    /// How the layer in which a shower starts is found: `fraction`, the first with 5 % of the largest layer's energy,
-    /// or `calice`, the first whose moving average of energies and whose hits both exceed a threshold
-    #[arg(long, value_name = "RULE", default_value = "fraction")]
-    shower_start: Start,
     #[command(flatten)]
-    calice: Coefficients,
-    /// Regressor whose energies and features are compared as well: a weights file, a run's folder or a name [default:
-    /// none]
-    #[arg(long, value_name = "WEIGHTS")]
-    regressor: Option<String>,
+    start: calice::StartArgs,
+    #[command(flatten)]
+    regressor: regressor::RegressorArgs,
     /// Print the report as one JSON object instead of the table; of several generated files as an array in an object,
     /// {"reports":[…]} [default: off]
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Start {
-    Fraction,
-    Calice,
-}
-
-/// Coefficients of `--shower-start calice`.
-#[derive(clap::Args)]
-struct Coefficients {
-    /// Constant of the calice rule for the energy, MIP [default: 6]
-    #[arg(long, value_name = "MIP", value_parser = energy)]
-    calice_energy: Option<f64>,
-    /// Slope of the calice rule for the energy, MIP per GeV [default: 0.1]
-    #[arg(long, value_name = "MIP/GEV", value_parser = energy)]
-    calice_energy_slope: Option<f64>,
-    /// Constant of the calice rule for the hits, hits [default: 3.77]
-    #[arg(long, value_name = "HITS", value_parser = energy)]
-    calice_hits: Option<f64>,
-    /// Slope of the calice rule for the hits, hits per ln(GeV) [default: 1.44]
-    #[arg(long, value_name = "HITS", value_parser = energy)]
-    calice_hits_slope: Option<f64>,
-    /// Layers in the moving average of the calice rule, layers [default: 10]
-    #[arg(long, value_name = "LAYERS", value_parser = clap::value_parser!(u64).range(1..))]
-    calice_window: Option<u64>,
-    /// One MIP for the calice rule, in the files' unit [default: 1 where that is MIP, else the attribute `mip_MeV` of
-    /// the reference]
-    #[arg(long, value_name = "E", value_parser = energy)]
-    calice_mip: Option<f64>,
 }
 
 /// Three indices.
@@ -105,12 +72,7 @@ fn energy(text: &str) -> std::result::Result<f64, String> {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let unused = args.calice.given();
-    if let (Start::Fraction, Some(flag)) = (args.shower_start, unused) {
-        return Err(Error::Config(format!(
-            "{flag} is of use only with --shower-start calice"
-        )));
-    }
+    args.start.check()?;
     let open = |path: &PathBuf| {
         let sample = FileSample::open(path)?;
         let [_, x, y] = sample.file().info().shape;
@@ -129,22 +91,15 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let options = Options {
         threshold: args.threshold,
-        shower_start: args.start(&reference)?,
+        shower_start: args.start.find(&reference)?,
         ..Options::default()
     };
     let facts = facts(&reference, options.shower_start);
     prepare(&args.out)?;
-    let regressor = match &args.regressor {
-        Some(name) => Some((name, Regressor::load(name, global)?)),
-        None => None,
-    };
+    let regressor = args.regressor.load(global)?;
     let mut evaluations = compare(&reference, &generated, &options)?;
-    if let Some((name, regressor)) = regressor {
-        let of_reference = regressor.run(&reference)?;
-        for (evaluation, sample) in evaluations.iter_mut().zip(&generated) {
-            let found = regression(name, &of_reference, &regressor.run(sample)?);
-            evaluation.set_regression(found);
-        }
+    if let Some(regressor) = regressor {
+        regressor.add(&reference, &generated, &mut evaluations)?;
     }
     write(&args.out, &evaluations, &facts)?;
     match &evaluations[..] {
@@ -154,56 +109,6 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             let tables: Vec<String> = all.iter().map(Evaluation::to_string).collect();
             output::print(&tables.join("\n\n"))
         }
-    }
-}
-
-impl Args {
-    fn start(&self, reference: &FileSample) -> Result<ShowerStart> {
-        match self.shower_start {
-            Start::Fraction => Ok(ShowerStart::Fraction),
-            Start::Calice => self.calice.find(reference).map(ShowerStart::Calice),
-        }
-    }
-}
-
-impl Coefficients {
-    /// The first of these flags that was given.
-    fn given(&self) -> Option<&'static str> {
-        let numbers = [
-            ("--calice-energy", self.calice_energy),
-            ("--calice-energy-slope", self.calice_energy_slope),
-            ("--calice-hits", self.calice_hits),
-            ("--calice-hits-slope", self.calice_hits_slope),
-            ("--calice-window", self.calice_window.map(|n| n as f64)),
-            ("--calice-mip", self.calice_mip),
-        ];
-        let mut given = numbers.into_iter().filter(|(_, value)| value.is_some());
-        given.next().map(|(flag, _)| flag)
-    }
-
-    fn find(&self, reference: &FileSample) -> Result<Calice> {
-        let default = Calice::default();
-        let info = reference.file().info();
-        let of_file = match info.unit.as_str() {
-            "MIP" => Some(1.0),
-            "MeV" => info.mip.map(f64::from),
-            _ => None,
-        };
-        let mip = self.calice_mip.or(of_file).filter(|&mip| mip > 0.0);
-        let Some(mip) = mip else {
-            let (path, unit) = (reference.file().path().display(), &info.unit);
-            return Err(Error::Config(format!(
-                "--shower-start calice needs --calice-mip, one MIP in {unit}: {path} does not say it"
-            )));
-        };
-        Ok(Calice {
-            energy: self.calice_energy.unwrap_or(default.energy),
-            energy_slope: self.calice_energy_slope.unwrap_or(default.energy_slope),
-            hits: self.calice_hits.unwrap_or(default.hits),
-            hits_slope: self.calice_hits_slope.unwrap_or(default.hits_slope),
-            window: self.calice_window.map_or(default.window, |n| n as usize),
-            mip,
-        })
     }
 }
 
@@ -251,36 +156,6 @@ fn compare(
     let samples: Vec<Counted> = generated.iter().map(count).collect();
     let samples: Vec<&dyn Sample> = samples.iter().map(|s| s as &dyn Sample).collect();
     evaluate_all(&count(reference), &samples, options)
-}
-
-/// A regressor that reads samples.
-struct Regressor(Reconstructor);
-
-impl Regressor {
-    fn load(name: &str, global: &Global) -> Result<Self> {
-        let gpu = Gpu::open(global.device.as_deref())?;
-        Ok(Self(Reconstructor::load(
-            &gpu,
-            crate::weights::find(name)?,
-        )?))
-    }
-
-    /// All showers of a sample, without any threshold: the regressor was trained on what the file holds.
-    fn run(&self, sample: &FileSample) -> Result<RegressorSample> {
-        let progress = Progress::new("regressor", "showers", sample.info().events as u64);
-        let seen = sample.clone().viewed(self.0.shape(), self.0.origin())?;
-        let mut all = RegressorSample::default();
-        for block in seen.blocks() {
-            let block = block?;
-            let cells: Vec<f32> = block.cells.iter().map(|&e| e as f32).collect();
-            let found = self.0.run(&cells)?;
-            progress.advance(block.energy.len() as u64);
-            all.incident.extend(block.energy);
-            all.energies.extend(found.energies);
-            all.features.extend(found.features);
-        }
-        Ok(all)
-    }
 }
 
 /// A sample that reports how far it was read.

@@ -1,0 +1,76 @@
+//! `--regressor`: energies and features as a regressor finds them.
+
+use calogen::Result;
+use calogen::gpu::Gpu;
+use calogen::metrics::{Evaluation, RegressorSample, regression};
+use calogen::observables::Sample;
+use calogen::reconstruct::Reconstructor;
+use calogen::report::FileSample;
+
+use crate::Global;
+use crate::output::Progress;
+
+/// Which regressor is used.
+#[derive(clap::Args)]
+pub struct RegressorArgs {
+    /// Regressor whose energies and features are compared as well: a weights file, a run's folder or a name [default:
+    /// none]
+    #[arg(long, value_name = "WEIGHTS")]
+    regressor: Option<String>,
+}
+
+impl RegressorArgs {
+    /// The regressor, if one was named.
+    pub fn load(&self, global: &Global) -> Result<Option<Regressor>> {
+        let Some(name) = &self.regressor else {
+            return Ok(None);
+        };
+        let gpu = Gpu::open(global.device.as_deref())?;
+        Ok(Some(Regressor {
+            name: name.clone(),
+            network: Reconstructor::load(&gpu, crate::weights::find(name)?)?,
+        }))
+    }
+}
+
+/// A regressor that reads samples.
+pub struct Regressor {
+    name: String,
+    network: Reconstructor,
+}
+
+impl Regressor {
+    /// Adds to each evaluation what the regressor says of its samples.
+    pub fn add(
+        &self,
+        reference: &FileSample,
+        generated: &[FileSample],
+        evaluations: &mut [Evaluation],
+    ) -> Result<()> {
+        let of_reference = self.run(reference)?;
+        for (evaluation, sample) in evaluations.iter_mut().zip(generated) {
+            let found = regression(&self.name, &of_reference, &self.run(sample)?);
+            evaluation.set_regression(found);
+        }
+        Ok(())
+    }
+
+    /// All showers of a sample, without any threshold: the regressor was trained on what the file holds.
+    fn run(&self, sample: &FileSample) -> Result<RegressorSample> {
+        let progress = Progress::new("regressor", "showers", sample.info().events as u64);
+        let seen = sample
+            .clone()
+            .viewed(self.network.shape(), self.network.origin())?;
+        let mut all = RegressorSample::default();
+        for block in seen.blocks() {
+            let block = block?;
+            let cells: Vec<f32> = block.cells.iter().map(|&e| e as f32).collect();
+            let found = self.network.run(&cells)?;
+            progress.advance(block.energy.len() as u64);
+            all.incident.extend(block.energy);
+            all.energies.extend(found.energies);
+            all.features.extend(found.features);
+        }
+        Ok(all)
+    }
+}
