@@ -4,6 +4,7 @@
 //! number a shower and observable. Nothing else is held but the cell energies, whose memory is bounded ([`Spectrum`]).
 
 mod collect;
+mod features;
 mod geometry;
 mod sample;
 mod shower;
@@ -11,6 +12,7 @@ mod spectrum;
 mod start;
 
 pub use collect::{CHANNELS, Column, Observables};
+pub use features::{Features, INCIDENT, LOG_OFFSET};
 pub use geometry::{Geometry, PolarLayer};
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock};
 pub use shower::{Projection, centre_and_width, shape_names, thirds};

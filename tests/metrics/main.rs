@@ -1,6 +1,7 @@
 //! Observables and metrics against values worked out by hand or in closed form.
 
 mod distances;
+mod features;
 mod observables;
 mod report;
 
