@@ -76,20 +76,35 @@ impl Pool {
 }
 
 impl Gpu {
-    /// A storage buffer of at least `bytes` bytes with arbitrary contents.
+    /// A storage buffer of at least `bytes` bytes with arbitrary contents, to be bound whole.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] if it exceeds the device's limits or memory.
     pub fn buffer(&self, bytes: u64) -> Result<Buffer> {
-        let limits = &self.capabilities().limits;
-        let most = limits
-            .max_buffer_size
-            .min(limits.max_storage_buffer_binding_size);
+        let most = self.capabilities().max_tensor_bytes();
         if bytes > most {
             return Err(Error::OutOfMemory(format!(
                 "a tensor of {bytes} bytes does not fit a binding of this device ({most} bytes at most); use a smaller batch"
             )));
         }
+        self.allocate(bytes, most)
+    }
+
+    /// The same for many tensors together: it may exceed what one binding can hold and is bound in parts.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if it exceeds the largest buffer or the device's memory.
+    pub fn arena(&self, bytes: u64) -> Result<Buffer> {
+        let most = self.capabilities().limits.max_buffer_size;
+        if bytes > most {
+            return Err(Error::OutOfMemory(format!(
+                "parameters of {bytes} bytes do not fit a buffer of this device ({most} bytes at most)"
+            )));
+        }
+        self.allocate(bytes, most)
+    }
+
+    fn allocate(&self, bytes: u64, most: u64) -> Result<Buffer> {
         let size = size_class(bytes).min(most / 256 * 256);
         let raw = match self.pool.take(size) {
             Some(raw) => raw,

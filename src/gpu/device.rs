@@ -187,12 +187,21 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoAdapter`] if there is none, or none of that name; [`Error::Device`] if it cannot be opened.
     pub fn open(request: Option<&str>) -> Result<Arc<Self>> {
+        Self::open_limited(request, |_| ())
+    }
+
+    /// The same with limits that `lower` makes narrower than the adapter's: shows what a smaller device would do.
+    pub fn open_limited(
+        request: Option<&str>,
+        lower: impl FnOnce(&mut wgpu::Limits),
+    ) -> Result<Arc<Self>> {
         let instance = instance();
         let mut found = ranked(&instance);
         let names: Vec<String> = found.iter().map(|a| a.get_info().name).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let adapter = found.swap_remove(choose(&names, request)?);
-        let capabilities = Capabilities::of(&adapter);
+        let mut capabilities = Capabilities::of(&adapter);
+        lower(&mut capabilities.limits);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("calogen"),
             required_features: capabilities.features,

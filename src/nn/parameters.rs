@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::network::{Init, Network, TensorSpec};
-use crate::gpu::{Buffer, Gpu};
+use crate::gpu::Gpu;
 use crate::ops::random;
 use crate::tape::{State, shape};
 use crate::{Error, Result};
@@ -41,9 +41,9 @@ pub struct Parameters {
 
 fn arena(gpu: &Gpu, words: usize, key: &str) -> Result<State> {
     let words = words.max(ALIGN);
-    let buffer: Buffer = gpu.buffer(words as u64 * 4)?;
-    gpu.write(&buffer, 0, &vec![0; words * 4]);
-    Ok(State::new(buffer, 0, &[words], key))
+    let state = State::new(gpu.arena(words as u64 * 4)?, 0, &[words], key);
+    state.set(gpu, &vec![0.0; words])?;
+    Ok(state)
 }
 
 impl Parameters {
@@ -62,7 +62,15 @@ impl Parameters {
                     network.name, tensor.name
                 )));
             }
-            *end += shape::len(&tensor.shape).next_multiple_of(ALIGN);
+            let words = shape::len(&tensor.shape);
+            let most = gpu.capabilities().max_tensor_bytes();
+            if words as u64 * 4 > most {
+                return Err(Error::OutOfMemory(format!(
+                    "{}.{} of {:?} does not fit a binding of this device ({most} bytes at most)",
+                    network.name, tensor.name, tensor.shape
+                )));
+            }
+            *end += words.next_multiple_of(ALIGN);
         }
         let key = |what: &str| format!("{}/{what}", network.name);
         let values = arena(gpu, ends[0], &key("values"))?;

@@ -77,6 +77,21 @@ fn elementwise(
     l.dispatch(kernel, &params, &[("WG", WG as f64)], slots, groups)
 }
 
+/// States of one length in pieces that a binding can hold: how many elements, and a slot of each state.
+fn pieces(l: &mut Lowering<'_>, states: &[State]) -> Vec<(u32, Vec<Slot>)> {
+    let words = shape::len(states[0].shape());
+    // A whole number of the largest alignment of a binding, 256 bytes.
+    let most = (l.capabilities().max_tensor_bytes() / 256 * 64) as usize;
+    let starts = (0..words).step_by(most.max(64));
+    starts
+        .map(|start| {
+            let count = most.min(words - start);
+            let slots = states.iter().map(|s| l.state(&s.piece(start, count)));
+            (count as u32, slots.collect())
+        })
+        .collect()
+}
+
 #[derive(Debug)]
 struct Store;
 
@@ -114,18 +129,15 @@ impl Update for Average {
     }
 
     fn lower(&self, l: &mut Lowering<'_>, states: &[State], _: &[Slot]) -> Result<()> {
-        let count = shape::len(states[0].shape()) as u32;
-        let (mean, now) = (l.state(&states[0]), l.state(&states[1]));
-        elementwise(
-            l,
-            &AVERAGE,
-            UpdateParams {
+        for (count, slots) in pieces(l, states) {
+            let params = UpdateParams {
                 count,
                 a: self.0,
                 ..Default::default()
-            },
-            &[now, mean],
-        )
+            };
+            elementwise(l, &AVERAGE, params, &[slots[1], slots[0]])?;
+        }
+        Ok(())
     }
 }
 
@@ -176,44 +188,23 @@ impl Update for Optimizer {
     }
 
     fn lower(&self, l: &mut Lowering<'_>, states: &[State], inputs: &[Slot]) -> Result<()> {
-        let count = shape::len(states[0].shape()) as u32;
-        let s: Vec<Slot> = states.iter().map(|s| l.state(s)).collect();
         let h = inputs[0];
-        // states: parameters, gradients, first and second moment
-        match *self {
-            Self::Sgd { momentum } => elementwise(
-                l,
-                &SGD,
-                UpdateParams {
-                    count,
-                    a: momentum,
-                    ..Default::default()
-                },
-                &[s[1], s[0], s[2], h],
-            ),
-            Self::RmsProp { alpha, eps } => elementwise(
-                l,
-                &RMSPROP,
-                UpdateParams {
-                    count,
-                    a: alpha,
-                    b: 0.0,
-                    eps,
-                },
-                &[s[1], s[0], s[2], h],
-            ),
-            Self::Adam { beta1, beta2, eps } => elementwise(
-                l,
-                &ADAM,
-                UpdateParams {
-                    count,
-                    a: beta1,
-                    b: beta2,
-                    eps,
-                },
-                &[s[1], s[0], s[2], s[3], h],
-            ),
+        let (kernel, a, b, eps) = match *self {
+            Self::Sgd { momentum } => (&SGD, momentum, 0.0, 0.0),
+            Self::RmsProp { alpha, eps } => (&RMSPROP, alpha, 0.0, eps),
+            Self::Adam { beta1, beta2, eps } => (&ADAM, beta1, beta2, eps),
+        };
+        for (count, s) in pieces(l, states) {
+            // states: parameters, gradients, first and second moment
+            let all = [s[1], s[0], s[2], s[3], h];
+            let without_second = [s[1], s[0], s[2], h];
+            let slots = match self {
+                Self::Adam { .. } => &all[..],
+                _ => &without_second[..],
+            };
+            elementwise(l, kernel, UpdateParams { count, a, b, eps }, slots)?;
         }
+        Ok(())
     }
 }
 

@@ -69,6 +69,16 @@ impl State {
         &self.shape
     }
 
+    /// `count` elements from `start` on, a multiple of 64, as a state of one axis.
+    pub(crate) fn piece(&self, start: usize, count: usize) -> Self {
+        let key = match (start, count) {
+            (0, n) if n == shape::len(&self.shape) => self.key.to_string(),
+            _ => format!("{}[{start}..]", self.key),
+        };
+        let offset = self.offset + start as u64 * 4;
+        Self::new(self.buffer.clone(), offset, &[count], &key)
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> u64 {
         shape::len(&self.shape) as u64 * 4

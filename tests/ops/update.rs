@@ -1,7 +1,11 @@
 //! Stores, averages and optimisers, against their formulas in f64 over three steps.
 
+use std::sync::Arc;
+
+use calogen::gpu::Gpu;
+use calogen::nn::{Mode, Net, Network, Parameters};
 use calogen::ops::Optimizer;
-use calogen::tape::{State, Tape};
+use calogen::tape::{Options, State, Tape, Var};
 
 use crate::common::{Nd, POISON, close, gpu};
 use crate::leaf::state;
@@ -174,4 +178,59 @@ fn adam() {
             *q -= rate * first / (second.sqrt() + f64::from(eps));
         });
     }
+}
+
+/// Parameters that no binding holds together follow their gradients as they do on a device whose bindings are larger.
+#[test]
+fn parameters_beyond_a_binding() {
+    const BINDING: u64 = 4096;
+    fn chain<'t>(net: &Net<'t>) -> Var<'t> {
+        let x = net.tape().input("x", &[24, 3]);
+        let x = net.linear("a", x, 31).tanh();
+        net.linear("c", net.linear("b", x, 29), 17)
+    }
+    let after = |gpu: &Arc<Gpu>| {
+        let network = Network::declare("n", |net| {
+            chain(net);
+        })
+        .unwrap();
+        let parameters = Parameters::new(gpu, network, 5, true).unwrap();
+        let parameters = parameters.with_moments(gpu).unwrap();
+        let tape = Tape::new();
+        let y = chain(&Net::new(&tape, &parameters, Mode::Train));
+        let pairs = parameters.gradients();
+        let values: Vec<_> = pairs.iter().map(|(value, _)| tape.state(value)).collect();
+        let gradients = tape.gradients(y.square().sum_all(), &values);
+        for ((_, place), gradient) in pairs.iter().zip(gradients) {
+            tape.store(place, gradient);
+        }
+        let (m, mean) = (parameters.moments().unwrap(), parameters.mean().unwrap());
+        let adam = Optimizer::adam(0.9, 0.999);
+        let states = [parameters.values(), &m.gradient, &m.first, &m.second];
+        assert!(states[0].bytes() > 2 * BINDING);
+        tape.optimize(adam, states, tape.input("hyper", &[3]));
+        tape.average(mean, parameters.values(), 0.25);
+        let program = tape.compile(gpu, &[], Options::default()).unwrap();
+        for t in 1..=3 {
+            program
+                .set("x", &f32s(&Nd::random(&[24, 3], t).data))
+                .unwrap();
+            program.set("hyper", &adam.hyper(0.01, t)).unwrap();
+            program.run().unwrap();
+        }
+        [parameters.values(), mean].map(|s| s.get(gpu).unwrap())
+    };
+    let small = Gpu::open_limited(None, |l| l.max_storage_buffer_binding_size = BINDING).unwrap();
+    let [values, mean] = after(&small);
+    assert_eq!([&values, &mean], after(gpu()).each_ref());
+    assert_ne!(values, mean);
+    // A single tensor beyond a binding is an error that names it.
+    let network = Network::declare("n", |net| {
+        net.linear("wide", net.tape().input("x", &[40, 1]), 40);
+    });
+    let network = network.unwrap();
+    let error = Parameters::new(&small, network, 1, false).unwrap_err();
+    let expected =
+        "n.wide.weight of [40, 40] does not fit a binding of this device (4096 bytes at most)";
+    assert!(error.to_string().contains(expected), "{error}");
 }
