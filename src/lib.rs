@@ -53,3 +53,5 @@ pub mod tape;
 pub mod train;
 
 pub use error::{Error, Result};
+/// The version of wgpu that [`Gpu::from_device`](gpu::Gpu::from_device) takes a device of.
+pub use wgpu;

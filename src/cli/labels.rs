@@ -4,7 +4,7 @@ use std::path::Path;
 
 use calogen::data::ShowerFile;
 use calogen::generate::{Generator, LabelRows};
-use calogen::models::{Condition, Conditioning};
+use calogen::models::Conditioning;
 use calogen::ops::random;
 use calogen::{Error, Result};
 
@@ -14,12 +14,11 @@ use super::output::say;
 /// Stream of the energies of --energy-range.
 const ENERGY_STREAM: u32 = 0x4100_0000;
 
-/// Labels by event, and of which the user knows that they lie outside the training range.
+/// Labels by event, and the names of those of which the user knows that they lie outside the training range.
 pub struct Source {
     kind: Kind,
     seed: u64,
-    trained: Vec<Condition>,
-    warned: Vec<bool>,
+    warned: Vec<String>,
 }
 
 enum Kind {
@@ -64,15 +63,10 @@ impl Source {
                 Kind::Range(low, high)
             }
         };
-        let trained = match generator.conditioning() {
-            Conditioning::Unconditional => Vec::new(),
-            _ => about.conditions.clone(),
-        };
         Ok(Self {
             kind,
             seed: args.seed,
-            warned: vec![false; trained.len()],
-            trained,
+            warned: Vec::new(),
         })
     }
 
@@ -106,21 +100,18 @@ impl Source {
                 }
             }
         };
-        self.warn(&rows, first);
+        self.warn(generator, &rows, first);
         Ok(rows)
     }
 
     /// Says once for each label that the training data did not cover a value.
-    fn warn(&mut self, rows: &LabelRows, first: u64) {
-        for (event, row) in (first..).zip(rows.values.chunks_exact(rows.columns)) {
-            for ((value, c), warned) in row.iter().zip(&self.trained).zip(&mut self.warned) {
-                if !*warned && (*value < c.min || *value > c.max) {
-                    *warned = true;
-                    say(&format!(
-                        "calogen: warning: {} outside the training range, {} to {} {}: {value} of event {event}",
-                        c.name, c.min, c.max, c.unit
-                    ));
-                }
+    fn warn(&mut self, generator: &Generator, rows: &LabelRows, first: u64) {
+        for outside in generator.outside(rows) {
+            let name = &outside.condition.name;
+            if !self.warned.contains(name) {
+                self.warned.push(name.clone());
+                let event = first + outside.event as u64;
+                say(&format!("calogen: warning: {outside} of event {event}"));
             }
         }
     }

@@ -7,14 +7,56 @@
 //! let showers = generator.generate(&labels, 1, 0)?; // [3, Z, X, Y] cell energies
 //! # Ok::<(), calogen::Error>(())
 //! ```
+//!
+//! The same events, in the form that the host program wants:
+//!
+//! | method | what it gives |
+//! |---|---|
+//! | [`generate`](Generator::generate) | one array `[events, Z, X, Y]` |
+//! | [`showers`](Generator::showers) | an iterator, a shower at a time |
+//! | [`for_each`](Generator::for_each), [`stream`](Generator::stream) | a callback by shower or by batch, borrowed, in constant memory |
+//! | [`hits`](Generator::hits), [`for_each_hits`](Generator::for_each_hits) | cell index and energy of the cells hit |
+//! | [`generate_on_device`](Generator::generate_on_device), [`generate_into`](Generator::generate_into) | a `wgpu::Buffer`: nothing travels to the host |
+//!
+//! # Devices and threads
+//! Generators share a device by cloning its `Arc`, and a generator may be moved to another thread. One generator makes one
+//! batch at a time (`&mut self`): threads that generate at once have one each, of the same weights if they like.
+//!
+//! ```no_run
+//! # use calogen::{generate::Generator, gpu::Gpu};
+//! let gpu = Gpu::open(None)?;
+//! std::thread::scope(|scope| {
+//!     for file in ["electrons.safetensors", "pions.safetensors"] {
+//!         let gpu = &gpu;
+//!         scope.spawn(move || -> calogen::Result<()> {
+//!             let mut generator = Generator::load(gpu, file)?;
+//!             let labels = generator.labels(&[50.0; 1000], 1, 0)?;
+//!             let hits = generator.hits(&labels, 1, 0)?;
+//!             println!("{file}: {} hits", hits.cells.len());
+//!             Ok(())
+//!         });
+//!     }
+//! });
+//! # Ok::<(), calogen::Error>(())
+//! ```
+//!
+//! A program that computes on wgpu itself hands its own device to [`Gpu::from_device`].
 
-use std::collections::{HashMap, VecDeque};
+mod device;
+mod hits;
+mod labels;
+mod stream;
+
+pub use hits::{Hits, HitsOf};
+pub use labels::{LabelRows, Outside};
+pub use stream::{Block, Shower, Showers};
+
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::gpu::{Gpu, Profile, Readback};
+use crate::gpu::{Gpu, Profile};
 use crate::models::{self, Build, Conditioning, Metadata, Networks, System, Weights};
-use crate::ops::random;
 use crate::tape::{Options, Plan, Program, Tape};
 use crate::{Error, Result};
 
@@ -22,42 +64,6 @@ use crate::{Error, Result};
 pub const BATCH: usize = 256;
 /// Batches are filled up to a multiple of this: what every kernel can take whole.
 const TILE: usize = 8;
-/// Batches under way: one computes while the one before travels to the host.
-const AHEAD: usize = 2;
-/// Streams of labels that are drawn, apart from those of the networks' noise.
-const LABEL_STREAM: u32 = 0x4000_0000;
-
-/// Labels of some events, `[events, labels]`, in the order of [`Generator::label_names`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct LabelRows {
-    /// Row by row.
-    pub values: Vec<f32>,
-    /// Labels in a row.
-    pub columns: usize,
-}
-
-impl LabelRows {
-    /// Number of events.
-    pub fn events(&self) -> usize {
-        self.values.len() / self.columns.max(1)
-    }
-
-    /// Labels of one event.
-    pub fn row(&self, event: usize) -> &[f32] {
-        &self.values[event * self.columns..][..self.columns]
-    }
-}
-
-/// Some consecutive showers of a stream.
-#[derive(Debug)]
-pub struct Block<'a> {
-    /// Index of the first of them among the labels given.
-    pub first: usize,
-    /// Cell energies `[events, Z, X, Y]`.
-    pub showers: &'a [f32],
-    /// Number of events.
-    pub events: usize,
-}
 
 /// A trained system ready to sample.
 pub struct Generator {
@@ -65,6 +71,7 @@ pub struct Generator {
     system: Box<dyn System>,
     networks: Networks,
     metadata: Metadata,
+    hash: String,
     programs: HashMap<usize, Program>,
     batch: usize,
     threshold: f32,
@@ -92,7 +99,8 @@ impl Generator {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn new(gpu: &Arc<Gpu>, weights: Weights, path: &Path) -> Result<Self> {
-        let (system, networks, metadata) = Networks::load(gpu, weights, path)?;
+        let hash = weights.hash.clone();
+        let (system, networks, metadata) = gpu.guarded(|| Networks::load(gpu, weights, path))?;
         if !system.generates() {
             let what = format!("model {} generates no showers", metadata.model);
             return Err(Error::format(path, what));
@@ -103,6 +111,7 @@ impl Generator {
             system,
             networks,
             metadata,
+            hash,
             programs,
             batch: BATCH,
             threshold: 0.0,
@@ -134,6 +143,7 @@ impl Generator {
             system,
             networks,
             metadata,
+            hash: String::new(),
             programs,
             batch: BATCH,
             threshold: 0.0,
@@ -143,6 +153,16 @@ impl Generator {
     /// What the weights file says of itself.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// SHA-256 of the weights file in hexadecimal digits; empty for weights that came from no file.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
     }
 
     /// Extents of a shower (Z, X, Y).
@@ -170,151 +190,13 @@ impl Generator {
         self.threshold = threshold;
     }
 
-    /// Labels for events of the given energies (GeV), from event `first_event` of `seed` on. Other labels are drawn
-    /// uniformly from their range in the training data, by (seed, event). An unconditional system takes no notice of the
-    /// energy, for which 0 says that there is none.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if an energy is not a finite number above 0, or if the labels belong together
-    /// ([`Conditioning::Joint`]): then [`LabelRows`] must come from particles that exist.
-    pub fn labels(&self, energies: &[f32], seed: u64, first_event: u64) -> Result<LabelRows> {
-        let columns = self.metadata.conditions.len();
-        let unconditional = match self.conditioning() {
-            Conditioning::Free => false,
-            Conditioning::Unconditional => true,
-            Conditioning::Joint => {
-                return Err(Error::Config(format!(
-                    "{} makes showers of whole particles: {} belong together and are not drawn one by one",
-                    self.metadata.model,
-                    self.label_names().join(", ")
-                )));
-            }
-        };
-        let mut values = Vec::with_capacity(energies.len() * columns);
-        for (i, &energy) in energies.iter().enumerate() {
-            if !(energy.is_finite() && (energy > 0.0 || unconditional && energy == 0.0)) {
-                return Err(Error::Config(format!(
-                    "event {i}: incident energy {energy} GeV; it must be above 0"
-                )));
-            }
-            for (column, condition) in self.metadata.conditions.iter().enumerate() {
-                values.push(if column == 0 {
-                    energy
-                } else {
-                    let u =
-                        random::uniform(seed, LABEL_STREAM, first_event + i as u64, column as u32);
-                    condition.min + u * (condition.max - condition.min)
-                });
-            }
-        }
-        Ok(LabelRows { values, columns })
-    }
-
-    /// Showers for `labels`, as events `first_event`, `first_event + 1`, .. of `seed`: `[events, Z, X, Y]`.
-    pub fn generate(
-        &mut self,
-        labels: &LabelRows,
-        seed: u64,
-        first_event: u64,
-    ) -> Result<Vec<f32>> {
-        let mut all = Vec::new();
-        self.stream(labels, seed, first_event, |block| {
-            all.extend_from_slice(block.showers);
-            Ok(())
-        })?;
-        Ok(all)
-    }
-
-    /// Gives the showers of `labels` to `take` block by block, in order and in constant memory, while the next block
-    /// computes.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if labels are not finite or their number is wrong; what `take` returns; what the device reports.
-    pub fn stream(
-        &mut self,
-        labels: &LabelRows,
-        seed: u64,
-        first_event: u64,
-        mut take: impl FnMut(Block<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.check(labels)?;
-        let events = labels.events();
-        let wanted = self.batch.min(events.max(1)).next_multiple_of(TILE);
-        let batch = self.prepare(wanted)?;
-        let cells: usize = self.shape().iter().product();
-        let mut under_way: VecDeque<(usize, usize, Readback)> = VecDeque::with_capacity(AHEAD);
-        let mut row = vec![0.0; batch * labels.columns];
-        let mut deliver = |(first, count, read): (usize, usize, Readback)| -> Result<()> {
-            let bytes = read.wait(&self.gpu)?;
-            let showers: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
-            let showers = &showers[..count * cells];
-            if let Some(i) = showers.iter().position(|e| !e.is_finite()) {
-                let event = first_event + (first + i / cells) as u64;
-                return Err(Error::NotFinite(format!(
-                    "event {event} has a cell of {}",
-                    showers[i]
-                )));
-            }
-            take(Block {
-                first,
-                showers,
-                events: count,
-            })
-        };
-        let program = self
-            .programs
-            .get(&batch)
-            .ok_or_else(|| Error::Config("no program".into()))?;
-        for first in (0..events).step_by(batch) {
-            let count = batch.min(events - first);
-            // A batch that is not full repeats its last row; what it makes is dropped.
-            for i in 0..batch {
-                let from = labels.row(first + i.min(count - 1));
-                row[i * labels.columns..][..labels.columns].copy_from_slice(from);
-            }
-            program.set("conditions", &row)?;
-            program.set("threshold", &[self.threshold])?;
-            program.set_u32("random", &random::key(seed, first_event + first as u64))?;
-            program.run()?;
-            under_way.push_back((first, count, program.start_read("showers")?));
-            if under_way.len() == AHEAD
-                && let Some(oldest) = under_way.pop_front()
-            {
-                deliver(oldest)?;
-            }
-        }
-        under_way.into_iter().try_for_each(deliver)
-    }
-
-    fn check(&self, labels: &LabelRows) -> Result<()> {
-        let names = self.label_names();
-        if labels.columns != names.len()
-            || !labels.values.len().is_multiple_of(labels.columns.max(1))
-        {
-            return Err(Error::Config(format!(
-                "each event needs the labels {}",
-                names.join(", ")
-            )));
-        }
-        match labels.values.iter().position(|v| !v.is_finite()) {
-            Some(i) => {
-                let (event, name) = (i / labels.columns, &names[i % labels.columns]);
-                Err(Error::Config(format!(
-                    "event {event}: {name} is {}",
-                    labels.values[i]
-                )))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Compiles the sampler for `batch` showers, or for half as many if the device has no room, and so on.
     fn prepare(&mut self, mut batch: usize) -> Result<usize> {
         loop {
             if self.programs.contains_key(&batch) {
                 return Ok(batch);
             }
-            match self.compile(batch) {
+            match self.gpu.guarded(|| self.compile(batch)) {
                 Ok(program) => {
                     self.programs.insert(batch, program);
                     return Ok(batch);

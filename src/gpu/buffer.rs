@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::device::Gpu;
+use super::memory::Memory;
 use crate::{Error, Result};
 
 /// A storage buffer. Cheap to clone; when the last clone goes, the memory returns to the pool of its device.
@@ -68,10 +69,14 @@ impl Pool {
         self.free.lock().ok()?.get_mut(&size)?.pop()
     }
 
-    pub(super) fn clear(&self) {
-        if let Ok(mut free) = self.free.lock() {
-            free.clear();
-        }
+    /// Frees all of them; how many bytes that were.
+    pub(super) fn clear(&self) -> u64 {
+        let freed = self.free.lock().map(|mut free| std::mem::take(&mut *free));
+        let freed = freed.unwrap_or_default();
+        freed
+            .iter()
+            .map(|(size, all)| size * all.len() as u64)
+            .sum()
     }
 }
 
@@ -116,26 +121,6 @@ impl Gpu {
         })))
     }
 
-    fn create(&self, size: u64) -> Result<wgpu::Buffer> {
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size,
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        if let Some(error) = pollster::block_on(scope.pop()) {
-            self.pool.clear();
-            return Err(Error::OutOfMemory(format!(
-                "no buffer of {size} bytes: {error}"
-            )));
-        }
-        self.count_allocation();
-        Ok(raw)
-    }
-
     /// A buffer with the given contents.
     pub fn upload(&self, words: &[u32]) -> Result<Buffer> {
         let buffer = self.buffer(words.len() as u64 * 4)?;
@@ -156,6 +141,21 @@ impl Gpu {
         self.check()
     }
 
+    /// Copies `bytes` at `offset` of a buffer to `at` of one of the host program, after whatever was submitted before.
+    pub(crate) fn copy_out(
+        &self,
+        from: &Buffer,
+        offset: u64,
+        bytes: u64,
+        to: &wgpu::Buffer,
+        at: u64,
+    ) -> Result<()> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(from.raw(), offset, to, at, bytes);
+        self.queue.submit([encoder.finish()]);
+        self.check()
+    }
+
     /// Starts to copy `len` bytes at `offset` of `buffer` to the host, after whatever was submitted before.
     ///
     /// Several may be under way, so that the transfer of one batch overlaps the computation of the next.
@@ -164,13 +164,8 @@ impl Gpu {
         let staging = match self.staging.take(size) {
             Some(raw) => raw,
             None => {
-                self.count_allocation();
-                self.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("staging"),
-                    size,
-                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                    mapped_at_creation: false,
-                })
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                self.counted(size, Some("staging"), usage)?
             }
         };
         let mut encoder = self.device.create_command_encoder(&Default::default());
@@ -189,6 +184,7 @@ impl Gpu {
             submission,
             mapped,
             ring: Arc::downgrade(&self.staging),
+            memory: self.memory.clone(),
         })
     }
 
@@ -206,6 +202,16 @@ pub struct Readback {
     submission: wgpu::SubmissionIndex,
     mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
     ring: Weak<Pool>,
+    memory: Arc<Memory>,
+}
+
+impl Drop for Readback {
+    fn drop(&mut self) {
+        // Given up before its end: a buffer that is still being written does not go back to the ring.
+        if let Some(staging) = &self.staging {
+            self.memory.freed(staging.size());
+        }
+    }
 }
 
 impl Readback {

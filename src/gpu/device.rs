@@ -1,165 +1,15 @@
-//! Choosing an adapter and opening a device on it.
+//! An open device.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::adapter::{Capabilities, choose, instance, ranked};
 use super::buffer::Pool;
+use super::memory::Memory;
 use super::pipeline::Cached;
 use crate::{Error, Result};
-
-/// What an adapter offers, as far as it matters here.
-#[derive(Clone, Debug)]
-pub struct Capabilities {
-    /// Name of the adapter.
-    pub name: String,
-    /// `vulkan`, `metal`, `dx12` or `gl`.
-    pub backend: String,
-    /// Driver and its version.
-    pub driver: String,
-    /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`.
-    pub device_type: String,
-    /// f16 in shaders.
-    pub f16: bool,
-    /// Smallest and largest subgroup size, if subgroup operations exist.
-    pub subgroup: Option<(u32, u32)>,
-    /// Cooperative matrix shapes as `MxNxK a->c`.
-    pub cooperative: Vec<String>,
-    /// Timestamps around a compute pass.
-    pub timestamps: bool,
-    /// wgpu's limits of the adapter; the device is opened with them.
-    pub limits: wgpu::Limits,
-    features: wgpu::Features,
-}
-
-/// Optional features that the kernels or the engine can use.
-const WANTED: wgpu::Features = wgpu::Features::SUBGROUP
-    .union(wgpu::Features::TIMESTAMP_QUERY)
-    .union(wgpu::Features::PIPELINE_CACHE);
-
-impl Capabilities {
-    fn of(adapter: &wgpu::Adapter) -> Self {
-        let info = adapter.get_info();
-        let features = adapter.features();
-        let wanted = if info.device_type == wgpu::DeviceType::Cpu {
-            WANTED | wgpu::Features::SHADER_INT64 // see lib/four.wgsl
-        } else {
-            WANTED
-        };
-        let driver = [info.driver.as_str(), info.driver_info.as_str()].map(str::trim);
-        let cooperative = adapter.cooperative_matrix_properties();
-        Self {
-            name: info.name,
-            backend: info.backend.to_str().to_owned(),
-            driver: driver
-                .into_iter()
-                .filter(|s| !s.is_empty())
-                .collect::<Vec<_>>()
-                .join(" "),
-            device_type: format!("{:?}", info.device_type),
-            f16: features.contains(wgpu::Features::SHADER_F16),
-            subgroup: features
-                .contains(wgpu::Features::SUBGROUP)
-                .then_some((info.subgroup_min_size, info.subgroup_max_size)),
-            cooperative: cooperative
-                .iter()
-                .map(|c| {
-                    format!(
-                        "{}x{}x{} {:?}->{:?}",
-                        c.m_size, c.n_size, c.k_size, c.ab_type, c.cr_type
-                    )
-                })
-                .collect(),
-            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            limits: adapter.limits(),
-            features: features & wanted,
-        }
-    }
-
-    /// Largest tensor in bytes that one binding can hold.
-    pub fn max_tensor_bytes(&self) -> u64 {
-        self.limits
-            .max_storage_buffer_binding_size
-            .min(self.limits.max_buffer_size)
-    }
-}
-
-fn instance() -> wgpu::Instance {
-    // WGPU_BACKEND, WGPU_VALIDATION and the like are wgpu's own switches and are honoured here.
-    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
-}
-
-/// Adapters that can compute, best first: discrete, integrated, virtual, then software; native interfaces before GL.
-fn ranked(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
-    let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
-    let mut found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    found.retain(|a| {
-        a.get_downlevel_capabilities()
-            .flags
-            .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-    });
-    found.sort_by_key(|a| {
-        let info = a.get_info();
-        let kind = match info.device_type {
-            wgpu::DeviceType::DiscreteGpu if low_power => 1,
-            wgpu::DeviceType::IntegratedGpu if low_power => 0,
-            wgpu::DeviceType::DiscreteGpu => 0,
-            wgpu::DeviceType::IntegratedGpu => 1,
-            wgpu::DeviceType::VirtualGpu => 2,
-            wgpu::DeviceType::Cpu => 3,
-            wgpu::DeviceType::Other => 4,
-        };
-        (kind, info.backend == wgpu::Backend::Gl)
-    });
-    found
-}
-
-/// Every adapter that can compute, in the order that `--device INDEX` counts. The first is used by default.
-pub fn adapters() -> Vec<Capabilities> {
-    ranked(&instance()).iter().map(Capabilities::of).collect()
-}
-
-/// Index of the adapter that [`Gpu::open`] takes of [`adapters`]: the one named by `request` (an index or part of a name);
-/// else by `WGPU_ADAPTER_NAME`; else the first.
-///
-/// # Errors
-/// [`Error::NoAdapter`] if there is none, or none of that name.
-pub fn preferred(found: &[Capabilities], request: Option<&str>) -> Result<usize> {
-    let names: Vec<&str> = found.iter().map(|c| c.name.as_str()).collect();
-    choose(&names, request)
-}
-
-fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
-    if names.is_empty() {
-        return Err(Error::NoAdapter(
-            "none was found; install a Vulkan driver (on Debian: apt install libvulkan1 mesa-vulkan-drivers)".into(),
-        ));
-    }
-    let by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
-    let Some(wanted) = request.or(by_environment.as_deref()) else {
-        return Ok(0);
-    };
-    let index = match wanted.parse::<usize>() {
-        Ok(index) => Some(index).filter(|&i| i < names.len()),
-        Err(_) => names
-            .iter()
-            .position(|n| n.to_lowercase().contains(&wanted.to_lowercase())),
-    };
-    index.ok_or_else(|| {
-        let origin = if request.is_none() {
-            "WGPU_ADAPTER_NAME "
-        } else {
-            ""
-        };
-        let list: Vec<_> = names
-            .iter()
-            .enumerate()
-            .map(|(i, n)| format!("{i}: {n}"))
-            .collect();
-        Error::NoAdapter(format!("{origin}'{wanted}' is none of {}", list.join(", ")))
-    })
-}
 
 /// An open device: the root of everything that computes. Shared by reference count, usable from several threads.
 #[derive(Debug)]
@@ -178,6 +28,9 @@ pub struct Gpu {
     pub(super) disk_cache: Option<(wgpu::PipelineCache, PathBuf)>,
     fault: Arc<OnceLock<Error>>,
     allocations: AtomicU64,
+    /// The device belongs to the host program, and with it the callbacks for errors.
+    foreign: bool,
+    pub(super) memory: Arc<Memory>,
 }
 
 impl Gpu {
@@ -213,12 +66,8 @@ impl Gpu {
         let fault = Arc::new(OnceLock::new());
         let uncaptured = fault.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            let error = match error {
-                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(error.to_string()),
-                other => Error::Device(other.to_string()),
-            };
             // Only the first fault is kept: later ones mostly follow from it.
-            let _ = uncaptured.set(error);
+            let _ = uncaptured.set(described(&error));
         }));
         let lost = fault.clone();
         device.set_device_lost_callback(move |reason, message| {
@@ -226,11 +75,57 @@ impl Gpu {
                 let _ = lost.set(Error::Device(format!("lost ({reason:?}): {message}")));
             }
         });
-        let disk_cache =
-            super::pipeline::open_disk_cache(&device, &adapter.get_info(), capabilities.features);
+        Ok(Arc::new(Self::new(device, queue, capabilities, fault)))
+    }
+
+    /// Computes on a device that the host program opened: its buffers and queue can then be shared with
+    /// [`Generator::generate_on_device`](crate::generate::Generator::generate_on_device).
+    ///
+    /// A device of wgpu's default limits and no features will do; `SUBGROUP`, `TIMESTAMP_QUERY`, `PIPELINE_CACHE` and, on
+    /// processors, `SHADER_INT64` are used if it has them. The host keeps its own callbacks for errors: what
+    /// [`Generator`](crate::generate::Generator) does is caught in error scopes and returned.
+    ///
+    /// ```no_run
+    /// # use calogen::{generate::Generator, gpu::Gpu};
+    /// # fn host_device() -> (wgpu::Device, wgpu::Queue) { unimplemented!() }
+    /// let (device, queue) = host_device(); // of `calogen::wgpu`, the version of wgpu that calogen is built with
+    /// let gpu = Gpu::from_device(device, queue)?;
+    /// let mut generator = Generator::load(&gpu, "hgcal.safetensors")?;
+    /// # Ok::<(), calogen::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if the device cannot run compute shaders with eight storage buffers.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Arc<Self>> {
+        let capabilities =
+            Capabilities::new(device.adapter_info(), device.features(), device.limits());
+        let limits = &capabilities.limits;
+        if limits.max_compute_invocations_per_workgroup < 256
+            || limits.max_storage_buffers_per_shader_stage < 8
+        {
+            return Err(Error::NoAdapter(format!(
+                "the device of {} was opened for {} invocations in a workgroup and {} storage buffers; 256 and 8 are needed",
+                capabilities.name,
+                limits.max_compute_invocations_per_workgroup,
+                limits.max_storage_buffers_per_shader_stage
+            )));
+        }
+        let mut gpu = Self::new(device, queue, capabilities, Arc::default());
+        gpu.foreign = true;
+        Ok(Arc::new(gpu))
+    }
+
+    fn new(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        capabilities: Capabilities,
+        fault: Arc<OnceLock<Error>>,
+    ) -> Self {
+        let info = device.adapter_info();
+        let disk_cache = super::pipeline::open_disk_cache(&device, &info, capabilities.features);
         let checked = std::env::var_os("CALOGEN_CHECKED").is_some();
         let pairs = !checked && capabilities.features.contains(wgpu::Features::SHADER_INT64);
-        Ok(Arc::new(Self {
+        Self {
             device,
             queue,
             capabilities,
@@ -243,7 +138,40 @@ impl Gpu {
             disk_cache,
             fault,
             allocations: AtomicU64::new(0),
-        }))
+            foreign: false,
+            memory: Arc::default(),
+        }
+    }
+
+    /// wgpu's device, for host programs that compute on it too.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// wgpu's queue: work submitted here runs in order with that of calogen.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// Runs `work`; on a device of the host program its errors are caught before they reach the host's callbacks.
+    pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.foreign {
+            return work();
+        }
+        let scope = |filter| self.device.push_error_scope(filter);
+        let internal = scope(wgpu::ErrorFilter::Internal);
+        let validation = scope(wgpu::ErrorFilter::Validation);
+        let memory = scope(wgpu::ErrorFilter::OutOfMemory);
+        let done = work();
+        // Last opened, first closed.
+        let memory = pollster::block_on(memory.pop());
+        let validation = pollster::block_on(validation.pop());
+        let internal = pollster::block_on(internal.pop());
+        let done = done?;
+        match [memory, validation, internal].into_iter().flatten().next() {
+            None => Ok(done),
+            Some(error) => Err(described(&error)),
+        }
     }
 
     /// What the device can do.
@@ -288,6 +216,13 @@ impl Gpu {
     pub fn destroy(&self) {
         let _ = self.fault.set(Error::Device("lost: destroyed".into()));
         self.device.destroy();
+    }
+}
+
+fn described(error: &wgpu::Error) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory(error.to_string()),
+        other => Error::Device(other.to_string()),
     }
 }
 

@@ -23,8 +23,10 @@ pub mod latent;
 mod preprocess;
 mod regressor;
 mod schedule;
+mod sha256;
 mod spectrum;
 mod system;
+pub(crate) mod tensors;
 mod vae;
 mod weights;
 mod zdc;
@@ -38,8 +40,6 @@ pub use system::{
     Build, Conditioning, DataSummary, DataTensor, Family, Networks, Progress, Step, System, Turn,
 };
 pub use vae::Vae;
-#[cfg(feature = "train")]
-pub(crate) use weights::write_tensors;
 pub use weights::{Condition, Metadata, Weights};
 pub use zdc::{Autoencoder, CondDcgan, Conditions, E2eSae};
 

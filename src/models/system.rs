@@ -1,6 +1,6 @@
 //! What a system must say of itself so that one trainer trains it and one generator samples it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -238,27 +238,41 @@ impl Networks {
             )));
         }
         let mut tensors = weights.tensors;
-        let networks = Self::new(gpu, system.as_ref(), &system.kept(), 0, false)?;
-        for (name, parameters) in networks.iter() {
-            for tensor in &parameters.network().tensors {
-                let full = format!("{name}.{}", tensor.name);
-                let (shape, values) = tensors
-                    .remove(&full)
+        // All shapes first: what the configuration claims is allocated only if the file holds it.
+        let kept = system.kept();
+        let mut rest: BTreeSet<&str> = tensors.keys().map(String::as_str).collect();
+        for network in system.networks().map_err(|e| wrong(e.to_string()))? {
+            if !kept.contains(&network.name.as_str()) {
+                continue;
+            }
+            for tensor in &network.tensors {
+                let full = format!("{}.{}", network.name, tensor.name);
+                let (shape, _) = tensors
+                    .get(&full)
                     .ok_or_else(|| wrong(format!("tensor '{full}' is missing")))?;
-                if shape != tensor.shape {
+                if *shape != tensor.shape {
                     let wanted = &tensor.shape;
                     return Err(wrong(format!(
                         "tensor '{full}' has shape {shape:?}, expected {wanted:?}"
                     )));
                 }
-                parameters.set(gpu, &tensor.name, &values)?;
+                rest.remove(full.as_str());
             }
         }
-        if let Some(name) = tensors.keys().next() {
+        if let Some(name) = rest.first() {
             return Err(wrong(format!(
                 "tensor '{name}' belongs to no layer of {}",
                 metadata.model
             )));
+        }
+        let networks = Self::new(gpu, system.as_ref(), &kept, 0, false)?;
+        for (name, parameters) in networks.iter() {
+            for tensor in &parameters.network().tensors {
+                let full = format!("{name}.{}", tensor.name);
+                if let Some((_, values)) = tensors.remove(&full) {
+                    parameters.set(gpu, &tensor.name, &values)?;
+                }
+            }
         }
         Ok((system, networks, metadata))
     }

@@ -1,12 +1,12 @@
 //! Weights files: safetensors with everything that generation needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::sha256::sha256;
+use super::tensors::{self, Header};
 use crate::{Error, Result};
 
 /// Version of the format that this crate writes. Older ones are read, newer ones refused.
@@ -75,33 +75,19 @@ impl Weights {
     /// Reads weights from memory; `path` is for messages.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         let wrong = |what: String| Error::format(path, what);
-        let broken =
-            |e: safetensors::SafeTensorError| wrong(format!("no readable safetensors file: {e}"));
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let about = header.metadata().clone().unwrap_or_default();
-        let metadata = Self::metadata(&about).map_err(|e| wrong(e.to_string()))?;
-        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.tensors() {
-            if view.dtype() != Dtype::F32 {
-                return Err(wrong(format!(
-                    "tensor '{name}' is {:?}, expected F32",
-                    view.dtype()
-                )));
-            }
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(view.data());
+        let header = Header::read(bytes)
+            .map_err(|what| wrong(format!("no readable safetensors file: {what}")))?;
+        let metadata = Self::metadata(&header.about).map_err(|e| wrong(e.to_string()))?;
+        let tensors = header.tensors().map_err(wrong)?;
+        for (name, (_, values)) in &tensors {
             if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+                let value = values[i];
                 return Err(wrong(format!(
-                    "tensor '{name}' holds {} at element {i}",
-                    values[i]
+                    "tensor '{name}' holds {value} at element {i}"
                 )));
             }
-            tensors.insert(name, (view.shape().to_vec(), values));
         }
-        let hash = Sha256::digest(bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let hash = sha256(bytes);
         Ok(Self {
             metadata,
             tensors,
@@ -129,7 +115,7 @@ impl Weights {
         Ok(self)
     }
 
-    fn metadata(about: &HashMap<String, String>) -> Result<Metadata> {
+    fn metadata(about: &BTreeMap<String, String>) -> Result<Metadata> {
         let text = |key: &str| about.get(key).map(String::as_str);
         let need = |key: &str| {
             text(key).ok_or_else(|| Error::Config(format!("the metadata lacks '{key}'")))
@@ -199,38 +185,11 @@ impl Weights {
         .into_iter()
         .map(|(k, v)| (k.to_owned(), v))
         .collect();
-        write_tensors(path, &self.tensors, about)
+        tensors::write(path, &self.tensors, about)
     }
 }
 
 fn number<T: std::str::FromStr>(text: &str, key: &str) -> Result<T> {
     text.parse()
         .map_err(|_| Error::Config(format!("metadata '{key}' is '{text}', expected a number")))
-}
-
-/// Writes f32 tensors and metadata as safetensors, beside and renamed.
-///
-/// The header is written here, in alphabetical order: the library's own writer takes metadata from a hash map, whose order
-/// changes from run to run, and equal weights would have different hashes.
-pub(crate) fn write_tensors(
-    path: &Path,
-    tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    about: BTreeMap<String, String>,
-) -> Result<()> {
-    let mut header = BTreeMap::from([("__metadata__".to_owned(), serde_json::json!(about))]);
-    let mut data = Vec::new();
-    for (name, (shape, values)) in tensors {
-        let start = data.len();
-        data.extend_from_slice(bytemuck::cast_slice(values));
-        let entry = serde_json::json!({
-            "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()],
-        });
-        header.insert(name.clone(), entry);
-    }
-    let failed = |e: serde_json::Error| Error::format(path, format!("cannot be written: {e}"));
-    let mut text = serde_json::to_vec(&header).map_err(failed)?;
-    // Data start at a multiple of eight bytes.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let bytes = [&(text.len() as u64).to_le_bytes()[..], &text, &data].concat();
-    crate::files::write_atomically(path, &bytes)
 }

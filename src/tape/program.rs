@@ -456,6 +456,12 @@ impl Program {
             .start_read(&o.buffer, o.offset, shape::len(&o.shape) as u64 * 4)
     }
 
+    /// Copies the first `bytes` of an output of the last run into a buffer of usage `COPY_DST`, from byte `at` on.
+    pub fn copy_to(&self, name: &str, bytes: u64, to: &wgpu::Buffer, at: u64) -> Result<()> {
+        let o = self.output(name)?;
+        self.gpu.copy_out(&o.buffer, o.offset, bytes, to, at)
+    }
+
     /// Reads an output of the last run, waiting for it.
     pub fn read(&self, name: &str) -> Result<Vec<f32>> {
         Ok(bytemuck::pod_collect_to_vec(

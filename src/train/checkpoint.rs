@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use super::session::Session;
+use crate::models::tensors::{self, Header};
 use crate::models::{Metadata, Weights};
 use crate::{Error, Result};
 
@@ -43,16 +43,18 @@ pub(super) fn save(path: &Path, session: &Session, position: &Position) -> Resul
         ("format".to_owned(), "calogen checkpoint".to_owned()),
         ("position".to_owned(), text),
     ]);
-    crate::models::write_tensors(path, &tensors, about)
+    tensors::write(path, &tensors, about)
+}
+
+fn read<'a>(path: &Path, bytes: &'a [u8]) -> Result<Header<'a>> {
+    Header::read(bytes)
+        .map_err(|what| Error::format(path, format!("no readable checkpoint: {what}")))
 }
 
 /// Reads where a checkpoint stands.
 pub(super) fn position(path: &Path, bytes: &[u8]) -> Result<Position> {
-    let broken = |e: safetensors::SafeTensorError| {
-        Error::format(path, format!("no readable checkpoint: {e}"))
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let text = header.metadata().as_ref().and_then(|m| m.get("position"));
+    let header = read(path, bytes)?;
+    let text = header.about.get("position");
     let text = text.ok_or_else(|| Error::format(path, "no checkpoint of calogen"))?;
     serde_json::from_str(text).map_err(|e| Error::format(path, format!("its metadata: {e}")))
 }
@@ -65,24 +67,20 @@ pub(super) fn restore(
     position: &Position,
 ) -> Result<()> {
     let wrong = |what: String| Error::format(path, what);
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| wrong(format!("no readable checkpoint: {e}")))?;
+    let mut tensors = read(path, bytes)?.tensors().map_err(wrong)?;
     for (network, parameters) in session.networks().iter() {
         for (what, state) in parameters.states() {
             let name = format!("{network}/{what}");
-            let view = file
-                .tensor(&name)
-                .map_err(|_| wrong(format!("tensor '{name}' is missing")))?;
-            if view.shape() != state.shape() {
-                let (found, wanted) = (view.shape(), state.shape());
+            let (shape, values) = tensors
+                .remove(&name)
+                .ok_or_else(|| wrong(format!("tensor '{name}' is missing")))?;
+            if shape != state.shape() {
+                let wanted = state.shape();
                 return Err(wrong(format!(
-                    "tensor '{name}' has shape {found:?}, expected {wanted:?}"
+                    "tensor '{name}' has shape {shape:?}, expected {wanted:?}"
                 )));
             }
-            state.set(
-                session.gpu(),
-                &bytemuck::pod_collect_to_vec::<u8, f32>(view.data()),
-            )?;
+            state.set(session.gpu(), &values)?;
         }
     }
     session.set_counters(&position.taken, position.turns)

@@ -1,6 +1,7 @@
 //! Systems end to end: sizes, training, resuming, weights files, generation.
 
 mod bib_ae;
+mod embed;
 mod generate;
 mod latent;
 mod layers;

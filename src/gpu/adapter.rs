@@ -1,0 +1,165 @@
+//! Adapters: what they can do, and which one is taken.
+
+use crate::{Error, Result};
+
+/// What an adapter offers, as far as it matters here.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// Name of the adapter.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`.
+    pub device_type: String,
+    /// f16 in shaders.
+    pub f16: bool,
+    /// Smallest and largest subgroup size, if subgroup operations exist.
+    pub subgroup: Option<(u32, u32)>,
+    /// Cooperative matrix shapes as `MxNxK a->c`.
+    pub cooperative: Vec<String>,
+    /// Timestamps around a compute pass.
+    pub timestamps: bool,
+    /// wgpu's limits of the adapter; the device is opened with them.
+    pub limits: wgpu::Limits,
+    pub(super) features: wgpu::Features,
+}
+
+/// Optional features that the kernels or the engine can use.
+const WANTED: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::PIPELINE_CACHE);
+
+impl Capabilities {
+    pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
+        let cooperative = adapter.cooperative_matrix_properties();
+        let cooperative = cooperative
+            .iter()
+            .map(|c| {
+                format!(
+                    "{}x{}x{} {:?}->{:?}",
+                    c.m_size, c.n_size, c.k_size, c.ab_type, c.cr_type
+                )
+            })
+            .collect();
+        Self {
+            cooperative,
+            ..Self::new(adapter.get_info(), adapter.features(), adapter.limits())
+        }
+    }
+
+    pub(super) fn new(
+        info: wgpu::AdapterInfo,
+        features: wgpu::Features,
+        limits: wgpu::Limits,
+    ) -> Self {
+        let wanted = if info.device_type == wgpu::DeviceType::Cpu {
+            WANTED | wgpu::Features::SHADER_INT64 // see lib/four.wgsl
+        } else {
+            WANTED
+        };
+        let driver = [info.driver.as_str(), info.driver_info.as_str()].map(str::trim);
+        Self {
+            name: info.name,
+            backend: info.backend.to_str().to_owned(),
+            driver: driver
+                .into_iter()
+                .filter(|s| !s.is_empty())
+                .collect::<Vec<_>>()
+                .join(" "),
+            device_type: format!("{:?}", info.device_type),
+            f16: features.contains(wgpu::Features::SHADER_F16),
+            subgroup: features
+                .contains(wgpu::Features::SUBGROUP)
+                .then_some((info.subgroup_min_size, info.subgroup_max_size)),
+            cooperative: Vec::new(),
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            limits,
+            features: features & wanted,
+        }
+    }
+
+    /// Largest tensor in bytes that one binding can hold.
+    pub fn max_tensor_bytes(&self) -> u64 {
+        self.limits
+            .max_storage_buffer_binding_size
+            .min(self.limits.max_buffer_size)
+    }
+}
+
+pub(super) fn instance() -> wgpu::Instance {
+    // WGPU_BACKEND, WGPU_VALIDATION and the like are wgpu's own switches and are honoured here.
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+}
+
+/// Adapters that can compute, best first: discrete, integrated, virtual, then software; native interfaces before GL.
+pub(super) fn ranked(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
+    let low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+    let mut found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    found.retain(|a| {
+        a.get_downlevel_capabilities()
+            .flags
+            .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    });
+    found.sort_by_key(|a| {
+        let info = a.get_info();
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu if low_power => 1,
+            wgpu::DeviceType::IntegratedGpu if low_power => 0,
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Cpu => 3,
+            wgpu::DeviceType::Other => 4,
+        };
+        (kind, info.backend == wgpu::Backend::Gl)
+    });
+    found
+}
+
+/// Every adapter that can compute, in the order that `--device INDEX` counts. The first is used by default.
+pub fn adapters() -> Vec<Capabilities> {
+    ranked(&instance()).iter().map(Capabilities::of).collect()
+}
+
+/// Index of the adapter that [`Gpu::open`] takes of [`adapters`]: the one named by `request` (an index or part of a name);
+/// else by `WGPU_ADAPTER_NAME`; else the first.
+///
+/// # Errors
+/// [`Error::NoAdapter`] if there is none, or none of that name.
+pub fn preferred(found: &[Capabilities], request: Option<&str>) -> Result<usize> {
+    let names: Vec<&str> = found.iter().map(|c| c.name.as_str()).collect();
+    choose(&names, request)
+}
+
+pub(super) fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
+    if names.is_empty() {
+        return Err(Error::NoAdapter(
+            "none was found; install a Vulkan driver (on Debian: apt install libvulkan1 mesa-vulkan-drivers)".into(),
+        ));
+    }
+    let by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
+    let Some(wanted) = request.or(by_environment.as_deref()) else {
+        return Ok(0);
+    };
+    let index = match wanted.parse::<usize>() {
+        Ok(index) => Some(index).filter(|&i| i < names.len()),
+        Err(_) => names
+            .iter()
+            .position(|n| n.to_lowercase().contains(&wanted.to_lowercase())),
+    };
+    index.ok_or_else(|| {
+        let origin = if request.is_none() {
+            "WGPU_ADAPTER_NAME "
+        } else {
+            ""
+        };
+        let list: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(i, n)| format!("{i}: {n}"))
+            .collect();
+        Error::NoAdapter(format!("{origin}'{wanted}' is none of {}", list.join(", ")))
+    })
+}
