@@ -19,6 +19,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`gpu`] | adapters, buffers, kernels, pipelines, timing: all that talks to wgpu |
+//! | [`onnx`] | the file format of other run times
 //! | [`tape`] | records ops once, differentiates them, compiles them to a program that is run again and again |
 //! | [`ops`] | the operations: shape rule, gradient rule, launch; a kernel family is one file of `shaders/` |
 //! | [`nn`] | parameters by name, layers, initial values, transforms of flows |
@@ -44,6 +45,7 @@ pub mod models;
 pub mod nn;
 #[cfg(feature = "report")]
 pub mod observables;
+pub mod onnx;
 pub mod ops;
 pub mod reconstruct;
 #[cfg(feature = "report")]

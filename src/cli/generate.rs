@@ -9,7 +9,7 @@ use calogen::models::Weights;
 use calogen::{Error, Result};
 
 use super::Global;
-use super::labels::Source;
+use super::labels::{Source, Wanted};
 use super::output::{Progress, print, print_json, say};
 use super::weights::find;
 
@@ -29,23 +29,12 @@ pub struct Args {
     /// File to write (HDF5)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Incident energies, GeV; several are taken in turn
-    #[arg(long, value_name = "GEV", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["energy_range", "conditions"])]
-    pub(super) energy: Vec<f32>,
-    /// Incident energies uniform from A to B, GeV [default: the range of the training data]
-    #[arg(long, value_name = "A:B", conflicts_with = "conditions")]
-    pub(super) energy_range: Option<String>,
-    /// Take energies, positions and conditions from a shower file, in order, or from the columns of a table (.csv, a first
-    /// line of names), line by line in turn. Models of whole particles (mass, charge, momentum) need it
-    #[arg(long, value_name = "FILE")]
-    pub(super) conditions: Option<PathBuf>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Leave out an optional part of the model, such as the `post` processor or the `prior` of a BIB-AE; several times for
     /// several [default: none]
     #[arg(long, value_name = "PART")]
     without: Vec<String>,
-    /// Seed
-    #[arg(long, default_value_t = 0, value_name = "S")]
-    pub(super) seed: u64,
     /// Showers computed at once
     #[arg(long, default_value_t = calogen::generate::BATCH, value_name = "N")]
     batch: usize,
@@ -85,7 +74,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let mut generator = Generator::new(&gpu, weights, &path)?;
     let about = generator.metadata().clone();
-    let mut source = Source::new(args, &generator, end)?;
+    let mut source = Source::new(&args.wanted, &generator, end)?;
     generator.set_batch(args.batch);
     generator.set_threshold(args.threshold.unwrap_or(about.threshold));
     if args.plan {
@@ -117,7 +106,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         "generated_by",
         &format!("calogen {} {}", env!("CARGO_PKG_VERSION"), about.model),
     )?;
-    writer.attribute("seed", &args.seed.to_string())?;
+    writer.attribute("seed", &args.wanted.seed.to_string())?;
     writer.attribute("first_event", &args.first_event.to_string())?;
 
     let start = std::time::Instant::now();
@@ -127,7 +116,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         let count = STRETCH.min(end - first) as usize;
         let rows = source.rows(&generator, first, count)?;
         let shape = generator.shape();
-        generator.stream(&rows, args.seed, first, |block| {
+        generator.stream(&rows, args.wanted.seed, first, |block| {
             let own = |i: usize| rows.row(block.first + i);
             let each = 0..block.events;
             let conditions = each
@@ -156,7 +145,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let rate = args.events as f64 / seconds;
     if args.json {
         return print_json(&serde_json::json!({
-            "file": args.out, "events": args.events, "seed": args.seed, "first_event": args.first_event,
+            "file": args.out, "events": args.events, "seed": args.wanted.seed, "first_event": args.first_event,
             "seconds": seconds, "showers_per_second": rate, "device": gpu.capabilities().name,
         }));
     }

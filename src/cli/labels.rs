@@ -1,6 +1,6 @@
-//! Where `calogen generate` takes the labels of an event from.
+//! Where the labels of generated events come from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use calogen::data::ShowerFile;
 use calogen::generate::{Generator, LabelRows};
@@ -8,11 +8,28 @@ use calogen::models::Conditioning;
 use calogen::ops::random;
 use calogen::{Error, Result};
 
-use super::generate::Args;
 use super::output::say;
 
 /// Stream of the energies of --energy-range.
 const ENERGY_STREAM: u32 = 0x4100_0000;
+
+/// Which events are wanted.
+#[derive(clap::Args)]
+pub struct Wanted {
+    /// Incident energies, GeV; several are taken in turn
+    #[arg(long, value_name = "GEV", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["energy_range", "conditions"])]
+    energy: Vec<f32>,
+    /// Incident energies uniform from A to B, GeV [default: the range of the training data]
+    #[arg(long, value_name = "A:B", conflicts_with = "conditions")]
+    energy_range: Option<String>,
+    /// Take energies, positions and conditions from a shower file, in order, or from the columns of a table (.csv, a first
+    /// line of names), line by line in turn. Models of whole particles (mass, charge, momentum) need it
+    #[arg(long, value_name = "FILE")]
+    conditions: Option<PathBuf>,
+    /// Seed
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    pub seed: u64,
+}
 
 /// Labels by event, and the names of those of which the user knows that they lie outside the training range.
 pub struct Source {
@@ -29,8 +46,8 @@ enum Kind {
 }
 
 impl Source {
-    /// The source that `args` name, if it holds the labels of all events below `end`.
-    pub fn new(args: &Args, generator: &Generator, end: u64) -> Result<Self> {
+    /// The source of what is wanted, if it holds the labels of all events below `end`.
+    pub fn new(args: &Wanted, generator: &Generator, end: u64) -> Result<Self> {
         let about = generator.metadata();
         let chosen = !args.energy.is_empty() || args.energy_range.is_some();
         let kind = match (generator.conditioning(), &args.conditions) {

@@ -5,6 +5,7 @@
 mod bench;
 mod devices;
 mod evaluate;
+mod export;
 mod generate;
 mod labels;
 mod models;
@@ -43,6 +44,7 @@ commands! {
     Generate => generate,
     Evaluate => evaluate,
     Bench => bench,
+    Export => export,
 }
 
 /// Trains, runs and judges generative models of calorimeter showers on any GPU

@@ -43,10 +43,12 @@
 //! A program that computes on wgpu itself hands its own device to [`Gpu::from_device`].
 
 mod device;
+mod export;
 mod hits;
 mod labels;
 mod stream;
 
+pub use export::Example;
 pub use hits::{Hits, HitsOf};
 pub use labels::{LabelRows, Outside};
 pub use stream::{Block, Shower, Showers};

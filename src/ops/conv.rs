@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::conv_tiled as tiled;
 use super::elementwise::Function;
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp};
+use crate::onnx::Attribute;
+use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
 
 /// Stride and zero padding by axis (D, H, W).
@@ -346,6 +347,57 @@ impl Op for Conv {
         } else {
             tiled::lower(self, l, x, y, &e)
         }
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let shapes: Vec<Shape> = (0..site.len())
+            .map(|i| site.input_shape(i).to_vec())
+            .collect();
+        let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+        let e = self.extents(&views)?;
+        let (mut x, mut w) = (site.leading(0, 4), site.plain(1));
+        let bias = (site.len() > 2).then(|| site.plain(2));
+        let dense = e.taps() == 1 && e.large == [1; 3] && e.small == [1; 3];
+        let (given, made) = match self.makes {
+            Makes::Small => (e.large_channels, e.small_channels),
+            Makes::Large => (e.small_channels, e.large_channels),
+            Makes::Weight => {
+                let what = "the gradient of a convolution's weights cannot be exported";
+                return Err(Error::Config(what.into()));
+            }
+        };
+        if dense {
+            x = site.reshaped(&x, &[-1, given as i64]);
+            w = site.reshaped(&w, &[e.small_channels as i64, e.large_channels as i64]);
+        }
+        let mut inputs = vec![x.as_str(), &w];
+        inputs.extend(bias.as_deref());
+        let ints = |list: &[usize]| Attribute::Ints(list.iter().map(|&v| v as i64).collect());
+        let (spec, pads) = (e.spec, [e.spec.padding, e.spec.padding].concat());
+        let mut attributes = vec![
+            ("kernel_shape", ints(&e.kernel)),
+            ("strides", ints(&spec.stride)),
+            ("pads", ints(&pads)),
+        ];
+        let y = match (dense, self.makes) {
+            (true, makes) => {
+                let across = i64::from(makes == Makes::Small);
+                let y = site.node("Gemm", &inputs, &[("transB", Attribute::Int(across))]);
+                site.reshaped(&y, &[-1, made as i64, 1, 1, 1])
+            }
+            (_, Makes::Small) => site.node("Conv", &inputs, &attributes),
+            _ => {
+                let more: Vec<usize> = (0..3)
+                    .map(|i| {
+                        let reach = (e.small[i] - 1) * spec.stride[i] + e.kernel[i];
+                        e.large[i] + 2 * spec.padding[i] - reach
+                    })
+                    .collect();
+                attributes.push(("output_padding", ints(&more)));
+                site.node("ConvTranspose", &inputs, &attributes)
+            }
+        };
+        Ok(super::onnx::channels_last(site, y))
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {

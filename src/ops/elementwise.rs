@@ -4,7 +4,7 @@
 //! into one kernel by the compiler (`tape/fuse.rs`).
 
 use crate::gpu::Kernel;
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Tape, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Tape, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// An elementwise function of up to three operands `a`, `b`, `c` and up to two constants.
@@ -275,6 +275,15 @@ impl Op for Elementwise {
 
     fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
         unreachable!("elementwise ops become maps when the tape is compiled")
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let operands: Vec<String> = (0..site.len()).map(|i| site.aligned(i)).collect();
+        let mut y = super::onnx::elementwise(site, self.function, &operands);
+        if self.target.is_some() {
+            y = site.stretched(&y)?;
+        }
+        Ok(site.made_leading(y))
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {

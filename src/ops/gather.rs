@@ -1,7 +1,8 @@
 //! Elements along an axis by index, and the adjoint: adding elements to the places that indices name.
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{DType, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::onnx::Attribute;
+use crate::tape::{DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -117,6 +118,17 @@ impl Op for Gather {
         let call = Call::new(l.input_shape(0), l.input_shape(1), self.axis);
         let count = shape::len(l.output_shape());
         call.dispatch(l, &GATHER, &[x[0], x[1], y], count)
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let (x, index) = (site.aligned(0), site.plain(1));
+        if site.input_shape(1).len() != 1 {
+            let what = "gather by an index of several axes cannot be exported";
+            return Err(Error::Config(what.into()));
+        }
+        let axis = Site::place(site.events(), self.axis) as i64;
+        let y = site.node("Gather", &[&x, &index], &[("axis", Attribute::Int(axis))]);
+        Ok(site.made_leading(y))
     }
 }
 

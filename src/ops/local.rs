@@ -5,7 +5,8 @@
 
 use super::movement::{transpose, window};
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::onnx::Attribute;
+use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -217,6 +218,39 @@ impl Op for Local {
             ));
         }
         Ok(made)
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        if self.made != Made::Output {
+            let what = format!("{} cannot be exported", self.name());
+            return Err(Error::Config(what));
+        }
+        let Layer {
+            c, kernel, stride, ..
+        } = self.layer;
+        let [oh, ow] = self.layer.output();
+        // Every tap as an image of its own, [taps, C, OH, OW, N], then place by place a product with the weights.
+        let x = site.plain(0);
+        let mut taps = Vec::with_capacity(self.layer.taps());
+        for (a, b) in (0..kernel[0]).flat_map(|a| (0..kernel[1]).map(move |b| (a, b))) {
+            let end =
+                |from: usize, count: usize, step: usize| (from + (count - 1) * step + 1) as i64;
+            let starts = site.graph.list(&[a as i64, b as i64]);
+            let ends = [end(a, oh, stride[0]), end(b, ow, stride[1])];
+            let (ends, axes) = (site.graph.list(&ends), site.graph.list(&[1, 2]));
+            let steps = site.graph.list(&[stride[0] as i64, stride[1] as i64]);
+            let image = site.node("Slice", &[&x, &starts, &ends, &axes, &steps], &[]);
+            taps.push(site.reshaped(&image, &[1, c as i64, oh as i64, ow as i64, -1]));
+        }
+        let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
+        let taps = site.node("Concat", &taps, &[("axis", Attribute::Int(0))]);
+        let columns = site.permuted(&taps, &[2, 3, 1, 0, 4]);
+        let terms = (c * self.layer.taps()) as i64;
+        let columns = site.reshaped(&columns, &[oh as i64, ow as i64, terms, -1]);
+        let w = site.plain(1);
+        let y = site.node("MatMul", &[&w, &columns], &[]);
+        let y = site.permuted(&y, &[2, 0, 1, 3]);
+        Ok(site.made_plain(y))
     }
 
     fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {

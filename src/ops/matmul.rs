@@ -2,7 +2,7 @@
 //!
 //! One product is a dense layer with the left matrix as weights; a stack is the same kernel with a leading index.
 
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// `y[z,i,j] = sum over k of a[z,i,k] b[z,k,j]`
@@ -36,6 +36,12 @@ impl Op for Matmul {
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
         let (a, m) = (l.input_shape(0).to_vec(), l.input_shape(1)[2]);
         super::conv_tiled::matmul(l, [a[0], a[1], a[2], m], x[0], x[1], y)
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let (a, b) = (site.plain(0), site.plain(1));
+        let y = site.node("MatMul", &[&a, &b], &[]);
+        Ok(site.made_plain(y))
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {

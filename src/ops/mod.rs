@@ -12,6 +12,7 @@ mod local;
 pub(crate) mod map;
 mod matmul;
 mod movement;
+mod onnx;
 mod pool;
 pub mod random;
 pub(crate) mod reduce;

@@ -1,7 +1,8 @@
 //! Moving data without arithmetic: reshape, permute, slice, pad, crop, concat.
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::onnx::Attribute;
+use crate::tape::{Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -207,6 +208,20 @@ impl Op for Permute {
         }
         window(l, x[0], y, &axes, 0.0, "permute")
     }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let (Some(p), Some(q)) = (site.first(0), site.events()) else {
+            let x = site.plain(0);
+            let y = site.permuted(&x, &self.0);
+            return Ok(site.made_plain(y));
+        };
+        let x = site.leading(0, p);
+        let mut order = vec![0];
+        let others = (0..self.0.len()).filter(|&d| d != q);
+        order.extend(others.map(|d| Site::place(Some(p), self.0[d])));
+        let y = site.permuted(&x, &order);
+        Ok(site.made_leading(y))
+    }
 }
 
 /// Cuts or pads each axis: result coordinate c holds source coordinate c - low.
@@ -250,6 +265,35 @@ impl Op for Window {
         // A negative low wraps in the kernel: c + |low| stays in range there because it is compared with `have`.
         window(l, x[0], y, &axes, self.fill, "window")
     }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let have = site.input_shape(0).to_vec();
+        let (first, rank) = (site.events(), have.len());
+        let mut y = site.aligned(0);
+        let (mut axes, mut starts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+        for d in (0..rank).filter(|&d| Some(d) != first) {
+            let (low, extent, have) = (self.low[d] as i64, self.shape[d] as i64, have[d] as i64);
+            let (start, end) = ((-low).max(0), (extent - low).min(have));
+            if (start, end) != (0, have) {
+                axes.push(Site::place(first, d) as i64);
+                starts.push(start);
+                ends.push(end);
+            }
+            before[Site::place(first, d)] = low.max(0);
+            after[Site::place(first, d)] = (extent - low - have).max(0);
+        }
+        if !axes.is_empty() {
+            let [starts, ends, axes] = [&starts, &ends, &axes].map(|l| site.graph.list(l));
+            y = site.node("Slice", &[&y, &starts, &ends, &axes], &[]);
+        }
+        if before.iter().chain(&after).any(|&n| n > 0) {
+            let pads: Vec<i64> = before.into_iter().chain(after).collect();
+            let (pads, fill) = (site.graph.list(&pads), site.graph.number(self.fill));
+            y = site.node("Pad", &[&y, &pads, &fill], &[]);
+        }
+        Ok(site.made_leading(y))
+    }
 }
 
 /// Joins tensors along an axis.
@@ -274,6 +318,14 @@ impl Op for Concat {
             out[self.0] += s[self.0];
         }
         Ok(out)
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let parts: Vec<String> = (0..site.len()).map(|i| site.aligned(i)).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let axis = Site::place(site.events(), self.0) as i64;
+        let y = site.node("Concat", &parts, &[("axis", Attribute::Int(axis))]);
+        Ok(site.made_leading(y))
     }
 
     fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {

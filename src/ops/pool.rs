@@ -4,7 +4,8 @@
 //! cells with its putting back, so derivatives of any order exist.
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Cost, DType, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::onnx::Attribute;
+use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -237,6 +238,48 @@ impl Op for Pool {
             }
         }
         Ok(out)
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let Windows {
+            kernel,
+            stride,
+            padding,
+            ..
+        } = self.windows;
+        let x = site.leading(0, 4);
+        let ints = |list: &[usize]| Attribute::Ints(list.iter().map(|&v| v as i64).collect());
+        let y = match self.kind {
+            Kind::Sum(scale) => {
+                let attributes = [
+                    ("kernel_shape", ints(&kernel)),
+                    ("strides", ints(&stride)),
+                    ("pads", ints(&[padding, padding].concat())),
+                    ("count_include_pad", Attribute::Int(1)),
+                ];
+                let mean = site.node("AveragePool", &[&x], &attributes);
+                site.scaled(mean, scale * self.windows.volume() as f32)
+            }
+            Kind::Spread(scale) if kernel == stride && padding == [0; 3] => {
+                let scales = [&[1.0, 1.0], &kernel.map(|k| k as f32)[..]].concat();
+                let scales = site.graph.floats(&[5], &scales);
+                let attributes = [
+                    ("mode", Attribute::Text("nearest")),
+                    (
+                        "coordinate_transformation_mode",
+                        Attribute::Text("asymmetric"),
+                    ),
+                    ("nearest_mode", Attribute::Text("floor")),
+                ];
+                let y = site.node("Resize", &[&x, "", &scales], &attributes);
+                site.scaled(y, scale)
+            }
+            _ => {
+                let what = format!("{} cannot be exported", self.name());
+                return Err(Error::Config(what));
+            }
+        };
+        Ok(super::onnx::channels_last(site, y))
     }
 
     fn dtype(&self) -> DType {

@@ -4,7 +4,7 @@
 //! here give the same bits and the same uniform numbers; normal numbers agree to rounding.
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Cost, DType, Lowering, Op, Shape, Slot, Tape, Var, Vjp, shape};
+use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Tape, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// Four random words from a counter and a key: Philox4x32-10.
@@ -155,6 +155,18 @@ impl Op for Random {
 
     fn gradient<'t>(&self, _: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
         vec![None]
+    }
+
+    fn is_random(&self) -> bool {
+        true
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        match self.kind {
+            Kind::Uniform => site.noise("uniform in (0, 1)"),
+            Kind::Normal => site.noise("normal, mean 0, standard deviation 1"),
+            Kind::Bits => Err(Error::Config("random bits cannot be exported".into())),
+        }
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use super::map::{Expression, MAX_INPUTS, MAX_STEPS, padded};
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::onnx::Attribute;
+use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// How terms are joined.
@@ -139,6 +140,40 @@ impl Op for Reduce {
 
     fn reduction(&self) -> Option<&Reduce> {
         Some(self)
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let first = site.first(0).filter(|p| !self.axes.contains(p));
+        let operator = match self.join {
+            Join::Sum => "ReduceSum",
+            Join::Max => "ReduceMax",
+            Join::Min => "ReduceMin",
+        };
+        let mut made = match first {
+            Some(p) => site.leading(0, p),
+            None => site.plain(0),
+        };
+        // Axis by axis: other run times add up one term after the other, and sums over whole showers lose three digits.
+        let long = |&&axis: &&usize| site.input_shape(0)[axis] > 1;
+        let axes: Vec<usize> = self.axes.iter().rev().filter(long).copied().collect();
+        for axis in axes {
+            let place = Site::place(first, axis) as i64;
+            made = match self.join {
+                Join::Sum => {
+                    let place = site.graph.list(&[place]);
+                    site.node(operator, &[&made, &place], &[])
+                }
+                _ => {
+                    let axes = Attribute::Ints(vec![place]);
+                    site.node(operator, &[&made], &[("axes", axes)])
+                }
+            };
+        }
+        let made = site.scaled(made, self.scale);
+        Ok(match first {
+            Some(_) => site.made_leading(made),
+            None => site.made_plain(made),
+        })
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Monotonic rational quadratic splines, element by element with parameters of their own.
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -137,6 +137,17 @@ impl Op for Forward {
             at.want(0, || all.slice(1, rows, rows + 1).squeeze(&[1])),
             at.want(1, || all.slice(1, 0, rows)),
         ]
+    }
+
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        let (x, params) = (site.leading(0, 1), site.leading(1, 2));
+        let bins = site.input_shape(1)[1].div_ceil(3);
+        let y = super::onnx::spline(site, &self.spline, self.inverse, &x, &params, bins);
+        if site.events() == Some(2) {
+            return Ok(site.made_leading(y));
+        }
+        let y = site.permuted(&y, &[1, 2, 0]);
+        Ok(site.made_plain(y))
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {

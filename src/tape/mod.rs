@@ -9,6 +9,7 @@
 //! A wrong shape does not interrupt the model's text: the op's result is marked bad, everything made from it is too, and
 //! `compile` returns the first such error with the place that caused it.
 
+mod export;
 mod fuse;
 mod gradient;
 mod lower;
@@ -19,6 +20,7 @@ pub(crate) mod shape;
 #[allow(clippy::module_inception)]
 mod tape;
 
+pub use export::{EVENTS, Exported, Site};
 pub use gradient::Vjp;
 pub use lower::{Cost, Lowering, Slot};
 pub(crate) use op::Leaf;

@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
+use super::export::{Exported, Site};
 use super::gradient::Vjp;
 use super::lower::{Cost, Lowering, Slot};
 use super::shape::Shape;
 use super::tape::{State, Var};
-use crate::Result;
 use crate::ops::elementwise::Function;
+use crate::{Error, Result};
 
 /// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,23 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// True if the result is the first input under another shape, so that nothing need be computed.
     fn is_view(&self) -> bool {
         false
+    }
+
+    /// True for random numbers, which are an input of an exported graph.
+    fn is_random(&self) -> bool {
+        false
+    }
+
+    /// The op as ONNX operators.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it has no ONNX form.
+    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
+        if self.is_view() {
+            return Ok(site.viewed());
+        }
+        let what = format!("{} of {:?} cannot be exported", self.name(), site.shape());
+        Err(Error::Config(what))
     }
 
     /// Set for values that come from outside the tape.

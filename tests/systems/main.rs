@@ -2,9 +2,11 @@
 
 mod bib_ae;
 mod embed;
+mod export;
 mod generate;
 mod latent;
 mod layers;
+mod onnx;
 mod photons;
 mod steps;
 mod train;
