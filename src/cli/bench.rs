@@ -1,6 +1,8 @@
 //! `calogen bench`: how fast kernels, training and generation run on this machine.
 
 mod cases;
+mod ceilings;
+mod cold;
 mod generate;
 mod kernels;
 mod timing;

@@ -1,20 +1,26 @@
-//! `calogen bench generate`: showers per second by batch size.
+//! `calogen bench generate`: showers per second by batch size, and how near the device's ceilings that is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use calogen::generate::{Generator, LabelRows};
 use calogen::gpu::Gpu;
 use calogen::models::{self, Preset};
+use calogen::report::{Axis, Figure, Plot, Role, Series};
 use calogen::{Error, Result};
+use serde::Serialize;
 
+use super::ceilings::Ceilings;
+use super::cold;
 use super::timing::Timing;
 use crate::Global;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, say};
 
 /// Time a generator at several batch sizes
 ///
-/// Labels in, energies in host memory out. The rate is of a stream of batches; the latency is of one batch alone.
+/// Labels in, energies in host memory out. The rate is of a stream of batches; the latency is of one batch alone. The floor
+/// is the time that the network's operations, its operands or the way to the host take at the device's ceilings, whichever
+/// is longest and is named as the limit.
 #[derive(clap::Args)]
 pub struct Args {
     /// A weights file, the name of weights that ship with the program, or the name of a model, which then is untrained
@@ -33,15 +39,53 @@ pub struct Args {
     /// Seconds for each batch size, about
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
+    /// Leave out the ceilings, and with them the floor
+    #[arg(long)]
+    no_ceilings: bool,
+    /// Leave out the cold start: two processes that make one shower each
+    #[arg(long)]
+    no_cold_start: bool,
+    /// Print the time spent in each kernel, of one batch of the last size
+    #[arg(long)]
+    kernels: bool,
+    /// Plot showers per second by batch size into this file (PNG) [default: none]
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Make one shower and end: what the cold start measures
+    #[arg(long, hide = true)]
+    one_shower: bool,
 }
 
 const REPEATS: usize = 20;
 const LEAST: usize = 3;
 /// Batches of a stream.
 const STREAM: usize = 4;
+
+#[derive(Serialize)]
+struct Row {
+    batch: usize,
+    showers_per_second: f64,
+    seconds_per_shower: Timing,
+    latency_seconds: Timing,
+    gflop_per_shower: f64,
+    gbytes_per_shower: f64,
+    gflop_per_second: f64,
+    gb_per_second: f64,
+    floor: Option<Floor>,
+    peak_bytes: u64,
+}
+
+/// The least time that the device can need, and what sets it.
+#[derive(Clone, Copy, Serialize)]
+struct Floor {
+    seconds_per_shower: f64,
+    /// Share of the measured time.
+    share: f64,
+    limit: &'static str,
+}
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let preset: Preset = args.preset.parse()?;
@@ -58,70 +102,220 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     } else {
         Generator::load(&gpu, crate::weights::find(&args.what)?)?
     };
+    if args.one_shower {
+        return generator.generate(&middle(&generator, 1), 1, 0).map(drop);
+    }
+    let budget = Duration::from_secs_f64(args.seconds);
+    let ceilings = match args.no_ceilings {
+        true => None,
+        false => Some(Ceilings::measure(&gpu, budget.min(Duration::from_secs(1)))?),
+    };
     let about = gpu.capabilities();
     if !args.json {
         print(&format!("{}, {}", about.name, about.driver))?;
-        print(&format!(
-            "{:>6}{:>12}{:>14}{:>30}{:>10}{:>10}",
-            "batch", "showers/s", "ms a shower", "latency of a batch, ms", "GFLOP/s", "MB"
-        ))?;
+        if let Some(ceilings) = &ceilings {
+            print(&ceilings.to_string())?;
+        }
+        print(&header())?;
     }
     let mut rows = Vec::new();
     for &batch in &args.batch {
-        generator.set_batch(batch);
-        let plan = generator.plan(batch)?;
-        // The middle of every label's range: speed does not depend on it.
-        let (about, columns) = (generator.metadata(), generator.label_names().len());
-        let row = about.conditions.iter().map(|c| (c.min + c.max) / 2.0);
-        let labels = |events: usize| LabelRows {
-            values: std::iter::repeat_n(row.clone(), events).flatten().collect(),
-            columns,
-        };
-        let (many, one) = (labels(batch * STREAM), labels(batch));
-        for _ in 0..3 {
-            generator.generate(&one, 1, 0)?;
-        }
-        let (start, mut rates, mut alone) = (Instant::now(), Vec::new(), Vec::new());
-        let budget = Duration::from_secs_f64(args.seconds);
-        while alone.len() < REPEATS && (alone.len() < LEAST || start.elapsed() < budget) {
-            let now = Instant::now();
-            generator.generate(&one, 1, 0)?;
-            alone.push(now.elapsed().as_secs_f64());
-            let now = Instant::now();
-            // Every batch but the last overlaps with the one before.
-            generator.generate(&many, 1, 0)?;
-            rates.push(now.elapsed().as_secs_f64() / (batch * STREAM) as f64);
-        }
-        let (shower, latency) = (Timing::of(rates), Timing::of(alone));
-        // A batch is filled up to whole tiles; only what was asked for counts as done.
-        let padded = batch.next_multiple_of(8) as f64;
-        let gflop = plan.flops() / padded * 1e-9;
+        let row = time(&mut generator, batch, budget, ceilings.as_ref())?;
         if !args.json {
-            let spread = format!(
-                "{:.2} ({:.2}..{:.2})",
-                latency.median * 1e3,
-                latency.min * 1e3,
-                latency.max * 1e3
-            );
-            print(&format!(
-                "{batch:>6}{:>12.1}{:>14.3}{spread:>30}{:>10.2}{:>10.1}",
-                1.0 / shower.median,
-                shower.median * 1e3,
-                gflop / shower.median,
-                plan.peak_bytes() as f64 * 1e-6
-            ))?;
+            print(&row.line())?;
         }
-        rows.push(serde_json::json!({
-            "batch": batch, "showers_per_second": 1.0 / shower.median, "seconds_per_shower": shower,
-            "latency_seconds": latency, "gflop_per_shower": gflop, "gflop_per_second": gflop / shower.median,
-            "peak_bytes": plan.peak_bytes(),
-        }));
+        rows.push(row);
     }
+    let kernels = match (args.kernels, args.batch.last()) {
+        (true, Some(&batch)) => Some(generator.profile(batch)?),
+        _ => None,
+    };
+    let cold = match args.no_cold_start {
+        true => None,
+        false => cold_start(args, global),
+    };
+    if let Some(path) = &args.plot {
+        plot(&rows, &args.what, &about.name).png(path)?;
+    }
+    let host = peak_host_bytes();
     if args.json {
+        let kernels = kernels.map(|k| k.kernels.iter().map(kernel_json).collect::<Vec<_>>());
         return print_json(&serde_json::json!({
             "adapter": about.name, "driver": about.driver, "what": args.what,
-            "preset": untrained.then_some(&args.preset), "batches": rows,
+            "preset": untrained.then_some(&args.preset), "ceilings": ceilings, "batches": rows,
+            "kernels": kernels, "cold_start_seconds": cold, "host_peak_bytes": host,
         }));
     }
-    Ok(())
+    if let Some(kernels) = kernels {
+        print(&format!("\n{kernels}"))?;
+    }
+    if let Some(c) = cold {
+        print(&format!(
+            "from the start of a process to its end after one shower: {:.2} s with empty caches, {:.2} s with warm ones",
+            c.without_cache, c.with_cache
+        ))?;
+    }
+    match host {
+        Some(bytes) => print(&format!("most host memory: {:.0} MB", bytes as f64 * 1e-6)),
+        None => Ok(()),
+    }
+}
+
+/// Labels in the middle of every range: speed does not depend on them.
+fn middle(generator: &Generator, events: usize) -> LabelRows {
+    let conditions = &generator.metadata().conditions;
+    let row = conditions.iter().map(|c| (c.min + c.max) / 2.0);
+    LabelRows {
+        values: std::iter::repeat_n(row, events).flatten().collect(),
+        columns: conditions.len(),
+    }
+}
+
+fn time(
+    generator: &mut Generator,
+    batch: usize,
+    budget: Duration,
+    ceilings: Option<&Ceilings>,
+) -> Result<Row> {
+    generator.set_batch(batch);
+    let plan = generator.plan(batch)?;
+    let (many, one) = (middle(generator, batch * STREAM), middle(generator, batch));
+    for _ in 0..3 {
+        generator.generate(&one, 1, 0)?;
+    }
+    let (start, mut rates, mut alone) = (Instant::now(), Vec::new(), Vec::new());
+    while alone.len() < REPEATS && (alone.len() < LEAST || start.elapsed() < budget) {
+        let now = Instant::now();
+        generator.generate(&one, 1, 0)?;
+        alone.push(now.elapsed().as_secs_f64());
+        let now = Instant::now();
+        // Every batch but the last overlaps with the one before.
+        generator.generate(&many, 1, 0)?;
+        rates.push(now.elapsed().as_secs_f64() / (batch * STREAM) as f64);
+    }
+    let shower = Timing::of(rates);
+    // A batch is filled up to whole tiles; only what was asked for counts as done.
+    let padded = batch.next_multiple_of(8) as f64;
+    let (gflop, gbytes) = (plan.flops() / padded * 1e-9, plan.bytes() / padded * 1e-9);
+    let wire = 4e-9 * generator.shape().iter().product::<usize>() as f64;
+    let floor = ceilings.map(|c| {
+        let times = [
+            (gflop / c.gflop_per_second, "compute"),
+            (gbytes / c.copy(), "memory"),
+            (wire / c.readback_gb_per_second, "readback"),
+        ];
+        let longest = times.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
+        let (seconds_per_shower, limit) = longest.unwrap_or((0.0, "-"));
+        Floor {
+            seconds_per_shower,
+            share: seconds_per_shower / shower.median,
+            limit,
+        }
+    });
+    Ok(Row {
+        batch,
+        showers_per_second: 1.0 / shower.median,
+        seconds_per_shower: shower,
+        latency_seconds: Timing::of(alone),
+        gflop_per_shower: gflop,
+        gbytes_per_shower: gbytes,
+        gflop_per_second: gflop / shower.median,
+        gb_per_second: gbytes / shower.median,
+        floor,
+        peak_bytes: plan.peak_bytes(),
+    })
+}
+
+fn header() -> String {
+    format!(
+        "{:>6}{:>12}{:>26}{:>26}{:>9}{:>8}{:>11}{:>10}  {:<9}{:>9}",
+        "batch",
+        "showers/s",
+        "ms a shower (min..max)",
+        "ms a batch (min..max)",
+        "GFLOP/s",
+        "GB/s",
+        "floor, ms",
+        "of floor",
+        "limit",
+        "MB"
+    )
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let ms = |t: &Timing| {
+            let [median, min, max] = [t.median, t.min, t.max].map(|s| s * 1e3);
+            format!("{median:.3} ({min:.3}..{max:.3})")
+        };
+        let floor = self.floor.map_or(("-".into(), "-".into(), "-"), |f| {
+            let ms = format!("{:.4}", f.seconds_per_shower * 1e3);
+            (ms, format!("{:.1}%", f.share * 100.0), f.limit)
+        });
+        format!(
+            "{:>6}{:>12.1}{:>26}{:>26}{:>9.2}{:>8.2}{:>11}{:>10}  {:<9}{:>9.1}",
+            self.batch,
+            self.showers_per_second,
+            ms(&self.seconds_per_shower),
+            ms(&self.latency_seconds),
+            self.gflop_per_second,
+            self.gb_per_second,
+            floor.0,
+            floor.1,
+            floor.2,
+            self.peak_bytes as f64 * 1e-6
+        )
+    }
+}
+
+fn kernel_json(k: &calogen::gpu::KernelTime) -> serde_json::Value {
+    serde_json::json!({
+        "kernel": k.name, "calls": k.calls, "seconds": k.seconds, "gflop": k.flops * 1e-9, "gbytes": k.bytes * 1e-9,
+    })
+}
+
+/// Times two processes that make one shower each; `None`, with a word, where this program cannot start itself.
+fn cold_start(args: &Args, global: &Global) -> Option<cold::ColdStart> {
+    let mut arguments: Vec<String> = ["bench", "generate", &args.what, "--preset", &args.preset]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.push("--one-shower".into());
+    if let Some(device) = &global.device {
+        arguments.extend(["--device".into(), device.clone()]);
+    }
+    cold::measure(&arguments)
+        .inspect_err(|e| say(&format!("cold start not measured: {e}")))
+        .ok()
+}
+
+fn plot(rows: &[Row], what: &str, adapter: &str) -> Plot {
+    let x: Vec<f64> = rows.iter().map(|r| r.batch as f64).collect();
+    let rate = rows.iter().map(|r| r.showers_per_second).collect();
+    let mut figure = Figure::new(
+        format!("{what} on {adapter}"),
+        Axis::log("Batch [showers]"),
+        Axis::log("Rate [showers/s]"),
+    )
+    .with(Series::line(
+        "measured",
+        Role::Generated(0),
+        x.clone(),
+        rate,
+    ));
+    let floors: Option<Vec<f64>> = rows
+        .iter()
+        .map(|r| Some(1.0 / r.floor?.seconds_per_shower))
+        .collect();
+    if let Some(floors) = floors {
+        figure = figure.with(Series::line("at the ceiling", Role::Reference, x, floors));
+    }
+    figure.into()
+}
+
+/// The most memory that this process has held so far, where the system tells.
+fn peak_host_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }

@@ -9,6 +9,7 @@ use calogen::{Error, Result};
 use serde::Serialize;
 
 use super::cases::{self, Case, Layer, Pass};
+use super::ceilings::Ceilings;
 use super::timing::{Timing, measure, numbers};
 use crate::Global;
 use crate::output::{print, print_json, say};
@@ -41,25 +42,6 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// What the device can do at most.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Ceilings {
-    /// Multiply-adds from registers, two operations each.
-    gflop_per_second: f64,
-    /// Bytes read and written by a kernel that copies.
-    kernel_copy_gb_per_second: f64,
-    /// Bytes read and written by the device's own copy.
-    buffer_copy_gb_per_second: f64,
-}
-
-impl Ceilings {
-    /// The faster copy.
-    fn copy(&self) -> f64 {
-        self.kernel_copy_gb_per_second
-            .max(self.buffer_copy_gb_per_second)
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -106,16 +88,13 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let ceilings = if args.no_ceilings {
         None
     } else {
-        Some(ceilings(&gpu, budget)?)
+        Some(Ceilings::measure(&gpu, budget)?)
     };
     let about = gpu.capabilities();
     if !args.json {
         print(&format!("{}, {}", about.name, about.driver))?;
         if let Some(c) = &ceilings {
-            print(&format!(
-                "ceilings: {:.1} GFLOP/s of multiply-adds, {:.1} GB/s copied by a kernel, {:.1} GB/s by the device",
-                c.gflop_per_second, c.kernel_copy_gb_per_second, c.buffer_copy_gb_per_second
-            ))?;
+            print(&c.to_string())?;
         }
         print(&header())?;
     }
@@ -242,48 +221,6 @@ fn time(
         main_kernel,
         main_kernel_seconds,
         dispatches: program.plan().steps.iter().filter(|s| !s.once).count(),
-    })
-}
-
-/// Lanes of the multiply-add kernel: more than any device runs at once.
-const LANES: usize = 1 << 19;
-/// A measurement of the multiply-add rate is at least this long.
-const LONG_ENOUGH: f64 = 0.02;
-
-fn ceilings(gpu: &Arc<Gpu>, budget: Duration) -> Result<Ceilings> {
-    let mut rounds = 8;
-    let gflop_per_second = loop {
-        let tape = Tape::new();
-        let y = tape
-            .input("x", &[4])
-            .multiply_adds(LANES, rounds, 0.75, 0.25);
-        let program = tape.compile(gpu, &[("y", y)], Options::default())?;
-        program.set("x", &[0.0, 1.0, 2.0, 3.0])?;
-        let t = measure(budget, || program.run(), || gpu.wait())?;
-        if t.median > LONG_ENOUGH || rounds >= 1 << 16 {
-            // The best run: a ceiling is what the device can do when nothing disturbs it.
-            break program.plan().flops() / t.min * 1e-9;
-        }
-        rounds *= 4;
-    };
-    let largest = gpu.capabilities().max_tensor_bytes() / 2;
-    let bytes = (1u64 << 28)
-        .min(largest.next_power_of_two() / 2)
-        .max(1 << 20);
-    let words = (bytes / 4) as usize;
-    let tape = Tape::new();
-    let copied = tape.input("x", &[words]).copied();
-    let program = tape.compile(gpu, &[("y", copied)], Options::default())?;
-    program.set("x", &vec![1.0; words])?;
-    let rate = |t: Timing| 2.0 * bytes as f64 / t.min * 1e-9;
-    let kernel = measure(budget, || program.run(), || gpu.wait())?;
-    let (from, to) = (gpu.buffer(bytes)?, gpu.buffer(bytes)?);
-    gpu.write(&from, 0, &vec![1; bytes as usize]);
-    let buffer = measure(budget, || gpu.copy(&from, &to, bytes), || gpu.wait())?;
-    Ok(Ceilings {
-        gflop_per_second,
-        kernel_copy_gb_per_second: rate(kernel),
-        buffer_copy_gb_per_second: rate(buffer),
     })
 }
 
