@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::observables::Observables;
+use super::drawn::Drawn;
+use super::leaves::leaves;
 
 /// Columns of the matrix; those that a sample does not have are left out.
 const NAMES: [&str; 12] = [
@@ -35,25 +36,22 @@ pub struct Correlation {
     pub max_abs_difference: Option<f64>,
 }
 
+leaves!(Correlation: reference, generated, mean_abs_difference, max_abs_difference);
+
 /// Compares the correlations of two samples over their showers with ΣE > 0.
-pub fn correlation(reference: &Observables, generated: &Observables) -> Correlation {
-    let columns = |sample: &Observables| -> Vec<(&'static str, Vec<f64>)> {
-        NAMES
-            .iter()
-            .filter_map(|&name| Some((name, column(sample, name)?)))
-            .collect()
+pub(super) fn correlation(reference: &Drawn, generated: &Drawn) -> Correlation {
+    let columns = |sample: &Drawn| -> Vec<(&'static str, Vec<f64>)> {
+        let named = NAMES.iter();
+        let named = named.filter_map(|&name| Some((name, column(sample, name)?)));
+        named.collect()
     };
     let (a, b) = (columns(reference), columns(generated));
     let matrix = |columns: &[(_, Vec<f64>)]| pearson(columns.iter().map(|(_, v)| v.as_slice()));
     let (reference, generated) = (matrix(&a), matrix(&b));
     let mut differences = Vec::new();
     for (i, (r, g)) in reference.iter().zip(&generated).enumerate() {
-        differences.extend(
-            r[..i]
-                .iter()
-                .zip(&g[..i])
-                .filter_map(|(r, g)| Some(((*r)? - (*g)?).abs())),
-        );
+        let below = r[..i].iter().zip(&g[..i]);
+        differences.extend(below.filter_map(|(r, g)| Some(((*r)? - (*g)?).abs())));
     }
     let n = differences.len() as f64;
     Correlation {
@@ -66,24 +64,21 @@ pub fn correlation(reference: &Observables, generated: &Observables) -> Correlat
 }
 
 /// The values of an observable in showers with ΣE > 0.
-fn column(sample: &Observables, name: &str) -> Option<Vec<f64>> {
-    let visible = sample.visible_energy();
-    let values = if name == "incident_energy" {
-        &sample.incident
+fn column(sample: &Drawn, name: &str) -> Option<Vec<f64>> {
+    let visible = sample.kept.visible_energy();
+    let lit = |&(_, shower): &(f64, u32)| visible[shower as usize] > 0.0;
+    let (values, showers): (Vec<f64>, Vec<u32>) = if name == "incident_energy" {
+        let every = sample.kept.incident.iter().copied().zip(0..);
+        every.filter(lit).unzip()
     } else {
-        sample.column(name)?
-    };
-    if values.len() != visible.len() {
-        return Some(values.to_vec()); // an observable that such showers alone have
-    }
-    Some(
+        let column = sample.kept.column(name)?;
+        let values = column.values.iter().copied();
         values
-            .iter()
-            .zip(visible)
-            .filter(|&(_, &e)| e > 0.0)
-            .map(|(&v, _)| v)
-            .collect(),
-    )
+            .zip(column.showers.iter().copied())
+            .filter(lit)
+            .unzip()
+    };
+    Some(sample.repeated(&values, showers.into_iter()))
 }
 
 /// Pearson matrix of columns of equal length: `Σ (a − ā)(b − b̄) / √(Σ (a − ā)² Σ (b − b̄)²)`. Entries of a column

@@ -1,12 +1,15 @@
 //! Histograms of two samples over common bins.
 
+use super::leaves::leaves;
 use crate::observables::Sorted;
 
-/// Bins of equal width, half-open, the last one closed.
+/// Bins of equal width in a value or its log10, half-open, the last one closed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Binning {
-    /// One more than bins, ascending.
+    /// One more than bins, ascending; of log10 of the value where `log`.
     pub edges: Vec<f64>,
+    /// Whether the bins are equal in log10.
+    pub log: bool,
 }
 
 impl Binning {
@@ -20,7 +23,19 @@ impl Binning {
         let step = (high - low) / bins as f64;
         let mut edges: Vec<f64> = (0..bins).map(|k| low + k as f64 * step).collect();
         edges.push(high);
-        Self { edges }
+        Self { edges, log: false }
+    }
+
+    /// `bins` bins from the least to the largest value of both samples, equal in log10 if `log`; `None` if there is no
+    /// value.
+    pub fn common(a: &Sorted, b: &Sorted, bins: usize, log: bool) -> Option<Self> {
+        let ends = a.ends().into_iter().chain(b.ends());
+        let (low, high) = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        let [low, high] = [low, high].map(|end| if log { end.log10() } else { end });
+        Some(Self {
+            log,
+            ..Self::equal(low, high, bins)
+        })
     }
 
     /// Number of bins.
@@ -30,6 +45,7 @@ impl Binning {
 
     /// The bin of `value`, if it lies within the edges. The edges decide, not the division that guesses the bin.
     pub fn index(&self, value: f64) -> Option<usize> {
+        let value = if self.log { value.log10() } else { value };
         let (low, high) = (*self.edges.first()?, *self.edges.last()?);
         if !(low..=high).contains(&value) {
             return None;
@@ -45,6 +61,17 @@ impl Binning {
         }
         Some(k)
     }
+
+    /// How many values of a sample each bin holds.
+    pub fn count(&self, sample: &Sorted) -> Vec<f64> {
+        let mut counts = vec![0.0; self.bins()];
+        for (value, n) in sample.counted() {
+            if let Some(k) = self.index(value) {
+                counts[k] += n as f64;
+            }
+        }
+        counts
+    }
 }
 
 /// How often each bin occurs in two samples.
@@ -52,60 +79,12 @@ impl Binning {
 pub struct Histogram {
     /// Bin edges in the observable's unit.
     pub edges: Vec<f64>,
-    /// Whether the bins are equal in log10 instead.
+    /// Whether the bins are for a logarithmic axis.
     pub log: bool,
     /// Counts in the reference.
-    pub reference: Vec<u64>,
+    pub reference: Vec<f64>,
     /// Counts in the generated sample.
-    pub generated: Vec<u64>,
+    pub generated: Vec<f64>,
 }
 
-impl Histogram {
-    /// Over `bins` equal bins from the least to the largest value of both samples; `None` if there is no value.
-    pub fn linear(reference: &Sorted, generated: &Sorted, bins: usize) -> Option<Self> {
-        Self::over(reference, generated, bins, false, |v| v)
-    }
-
-    /// Over `bins` bins equal in log10; all values must be positive.
-    pub fn log10(reference: &Sorted, generated: &Sorted, bins: usize) -> Option<Self> {
-        Self::over(reference, generated, bins, true, f64::log10)
-    }
-
-    fn over(
-        reference: &Sorted,
-        generated: &Sorted,
-        bins: usize,
-        log: bool,
-        scale: impl Fn(f64) -> f64 + Copy,
-    ) -> Option<Self> {
-        let ends = |sample: &Sorted| Some((*sample.values().first()?, *sample.values().last()?));
-        let (low, high) = match (ends(reference), ends(generated)) {
-            (Some(a), Some(b)) => (a.0.min(b.0), a.1.max(b.1)),
-            (Some(a), None) => a,
-            (None, Some(b)) => b,
-            (None, None) => return None,
-        };
-        let binning = Binning::equal(scale(low), scale(high), bins);
-        let count = |sample: &Sorted| {
-            let mut counts = vec![0; bins];
-            for (value, n) in sample.counted() {
-                if let Some(k) = binning.index(scale(value)) {
-                    counts[k] += n;
-                }
-            }
-            counts
-        };
-        let (reference, generated) = (count(reference), count(generated));
-        let edges = binning
-            .edges
-            .iter()
-            .map(|&e| if log { 10f64.powf(e) } else { e })
-            .collect();
-        Some(Self {
-            edges,
-            log,
-            reference,
-            generated,
-        })
-    }
-}
+leaves!(Histogram: reference, generated);

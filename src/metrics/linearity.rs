@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::drawn::Drawn;
 use super::histogram::Binning;
-use super::moments::mean_and_std;
-use crate::observables::Observables;
+use super::leaves::leaves;
+use super::moments::{Moments, mean_and_std};
 
 /// An energy is listed if both samples have this many showers of it.
 pub const MIN_SHOWERS: usize = 50;
@@ -29,12 +30,8 @@ pub struct LinearitySide {
     pub mu90: Vec<f64>,
     /// Standard deviation there.
     pub sigma90: Vec<f64>,
-    /// Statistical error of `mu90`, σ90/√n90.
-    #[serde(skip)]
-    pub mu90_error: Vec<f64>,
-    /// Statistical error of `sigma90`, σ90/√(2 n90).
-    #[serde(skip)]
-    pub sigma90_error: Vec<f64>,
+    /// `sigma90 / mu90`; null where μ90 is 0.
+    pub resolution: Vec<Option<f64>>,
     /// Number of showers.
     #[serde(skip)]
     pub events: Vec<usize>,
@@ -46,14 +43,34 @@ pub struct LinearitySide {
     pub mean_n_hits: Vec<f64>,
 }
 
-/// μ90 and σ90 of the visible energy by incident energy, grouped as [`Groups`] says.
-pub fn linearity(reference: &Observables, generated: &Observables) -> Linearity {
-    let groups = Groups::of(&reference.incident, &generated.incident);
+leaves!(Linearity: reference, generated);
+leaves!(LinearitySide: mu90, sigma90, resolution, mean_visible_energy, mean_n_hits);
+
+/// μ90 and σ90 of the visible energy by incident energy, in groups made of the samples without replicas.
+pub(super) fn linearity(reference: &Drawn, generated: &Drawn, groups: &Groups) -> Linearity {
     Linearity {
         reference: LinearitySide::of(reference, &groups.reference),
         generated: LinearitySide::of(generated, &groups.generated),
-        energies: groups.energies,
+        energies: groups.energies.clone(),
     }
+}
+
+/// The groups of what is drawn of two samples, by the showers' numbers in their files.
+pub(super) fn groups(reference: &Drawn, generated: &Drawn) -> Groups {
+    let incident = |sample: &Drawn| -> Vec<f64> {
+        let members = sample.members.iter();
+        members.map(|&i| sample.kept.incident[i as usize]).collect()
+    };
+    let mut groups = Groups::of(&incident(reference), &incident(generated));
+    for (side, members) in [
+        (&mut groups.reference, reference.members),
+        (&mut groups.generated, generated.members),
+    ] {
+        for shower in side.iter_mut().flatten() {
+            *shower = members[*shower] as usize;
+        }
+    }
+    groups
 }
 
 /// Showers of two samples by incident energy. The energies count as discrete where some energy, equal as float32, has
@@ -128,25 +145,26 @@ impl Groups {
 }
 
 impl LinearitySide {
-    fn of(sample: &Observables, groups: &[Vec<usize>]) -> Self {
+    fn of(sample: &Drawn, groups: &[Vec<usize>]) -> Self {
         let mut side = Self::default();
         for group in groups {
             let pick = |values: &[f64]| {
-                group
-                    .iter()
-                    .map(|&shower| values[shower])
-                    .collect::<Vec<_>>()
+                let values: Vec<f64> = group.iter().map(|&shower| values[shower]).collect();
+                sample.repeated(&values, group.iter().map(|&shower| shower as u32))
             };
-            let (visible, hits) = (pick(sample.visible_energy()), pick(sample.n_hits()));
-            side.events.push(group.len());
-            side.mean_visible_energy.push(mean_and_std(&visible).0);
-            side.mean_n_hits.push(mean_and_std(&hits).0);
-            if let Some((mu, sigma, n)) = mu_sigma_90(visible) {
-                side.mu90.push(mu);
-                side.sigma90.push(sigma);
-                side.mu90_error.push(sigma / (n as f64).sqrt());
-                side.sigma90_error.push(sigma / (2.0 * n as f64).sqrt());
-            }
+            let visible = pick(sample.kept.visible_energy());
+            let hits = pick(sample.kept.n_hits());
+            let mean = |values: &[f64]| Moments::of(values).mean.unwrap_or(f64::NAN);
+            side.events.push(visible.len());
+            side.mean_visible_energy.push(mean(&visible));
+            side.mean_n_hits.push(mean(&hits));
+            let (mu, sigma) =
+                mu_sigma_90(visible).map_or((f64::NAN, f64::NAN), |(mu, sigma, _)| (mu, sigma));
+            side.mu90.push(mu);
+            side.sigma90.push(sigma);
+            let resolution = sigma / mu;
+            side.resolution
+                .push(resolution.is_finite().then_some(resolution));
         }
         side
     }

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use super::leaves::leaves;
+use crate::observables::Sorted;
+
 /// Mean and standard deviation of a sample, null where it is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Moments {
@@ -16,7 +19,28 @@ impl Moments {
     pub fn of(values: &[f64]) -> Self {
         Self::from((!values.is_empty()).then(|| mean_and_std(values)))
     }
+
+    /// Of a sample, in two passes over its values counted from the first, so that the deviation of equal values is
+    /// exactly 0.
+    pub fn of_sorted(sample: &Sorted) -> Self {
+        let Some((first, _)) = sample.counted().next() else {
+            return Self::default();
+        };
+        let n = sample.total() as f64;
+        let mean_of = |term: &dyn Fn(f64) -> f64| {
+            sample
+                .counted()
+                .map(|(v, k)| k as f64 * term(v))
+                .sum::<f64>()
+                / n
+        };
+        let mean = mean_of(&|v| v - first);
+        let variance = mean_of(&|v| (v - first - mean) * (v - first - mean));
+        Self::from(Some((first + mean, variance.sqrt())))
+    }
 }
+
+leaves!(Moments: mean, std);
 
 impl From<Option<(f64, f64)>> for Moments {
     fn from(moments: Option<(f64, f64)>) -> Self {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use super::{Evaluation, LinearitySide, Moments};
+use super::text::{ratio, short, with_error};
+use super::{Comparison, Evaluation, Figures, LinearitySide};
 
 impl fmt::Display for Evaluation {
     /// Response, resolution and hits by incident energy with the ratio generated / reference, the longitudinal profile,
-    /// then the observables.
+    /// the observables, then what sums up; optional parts between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (role, sample) in [
             ("reference", &self.reference),
@@ -15,6 +16,24 @@ impl fmt::Display for Evaluation {
             writeln!(f, "{role}: {} ({} showers)", sample.file, sample.events)?;
         }
         writeln!(f, "threshold: {} {}", self.threshold, self.unit)?;
+        if self.errors.is_some() {
+            writeln!(
+                f,
+                "1.234(12) is 1.234 ± 0.012, a statistical error from {} replicas of both samples",
+                self.bootstrap.replicas
+            )?;
+        }
+        if let Some(halves) = &self.halves {
+            writeln!(
+                f,
+                "halves: the two halves of the reference ({} and {} showers) compared; for samples of the sizes above \
+                 noise is {} times that, for JSD and separation {} times",
+                halves.reference.events,
+                halves.generated.events,
+                short(1.0 / halves.noise_factor),
+                short(halves.noise_factor.powi(-2))
+            )?;
+        }
         self.by_energy(f)?;
         self.by_layer(f)?;
         self.by_observable(f)?;
@@ -22,26 +41,7 @@ impl fmt::Display for Evaluation {
         if let Some(regression) = &self.regression {
             write!(f, "{regression}")?;
         }
-        if let Some(sums) = &self.channel_sums {
-            writeln!(
-                f,
-                "channel sums: W1 {:.5}, MAE {:.5} {}",
-                sums.wasserstein1, sums.mae, self.unit
-            )?;
-        }
-        let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.5}"));
-        let correlation = &self.correlation;
-        let (mean, max) = (
-            correlation.mean_abs_difference,
-            correlation.max_abs_difference,
-        );
-        writeln!(
-            f,
-            "correlation difference: mean {}, max {}",
-            number(mean),
-            number(max)
-        )?;
-        write!(f, "fidelity score: {}", number(self.fidelity_score))
+        self.sums_up(f)
     }
 }
 
@@ -53,7 +53,7 @@ type Figure = fn(&LinearitySide, usize) -> f64;
 
 impl Evaluation {
     fn by_energy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { linearity, .. } = self;
+        let linearity = &self.figures.linearity;
         if linearity.energies.is_empty() {
             return Ok(());
         }
@@ -61,22 +61,21 @@ impl Evaluation {
             (format!("visible energy, {}", self.unit), |side, k| {
                 side.mean_visible_energy[k]
             }),
-            ("σ90/μ90".into(), |side, k| side.sigma90[k] / side.mu90[k]),
+            ("σ90/μ90".into(), |side, k| {
+                side.resolution[k].unwrap_or(f64::NAN)
+            }),
             ("hits".into(), |side, k| side.mean_n_hits[k]),
         ];
         write!(f, "\n{:>8}", "GeV")?;
         for (name, _) in &figures {
-            write!(f, " | {name:^28}")?;
+            write!(f, " | {name:^34}")?;
         }
         write!(f, "\n{:>8}", "")?;
         for _ in &figures {
-            write!(
-                f,
-                " | {:>10} {:>10} {:>6}",
-                "reference", "generated", "ratio"
-            )?;
+            write!(f, "{}", columns("reference", "generated", "ratio"))?;
         }
         writeln!(f)?;
+        let errors = self.errors.as_ref().map(|errors| &errors.linearity);
         let whole = linearity.energies.iter().all(|e| e.fract() == 0.0);
         for (k, energy) in linearity.energies.iter().enumerate() {
             let energy = match whole {
@@ -85,8 +84,14 @@ impl Evaluation {
             };
             write!(f, "{energy:>8}")?;
             for (_, figure) in &figures {
-                let [a, b] =
-                    [&linearity.reference, &linearity.generated].map(|side| figure(side, k));
+                let a = (
+                    figure(&linearity.reference, k),
+                    errors.map(|e| figure(&e.reference, k)),
+                );
+                let b = (
+                    figure(&linearity.generated, k),
+                    errors.map(|e| figure(&e.generated, k)),
+                );
                 write!(f, "{}", pair(a, b))?;
             }
             writeln!(f)?;
@@ -96,83 +101,151 @@ impl Evaluation {
 
     /// The longitudinal profile, long ones with several layers to a row; nothing of images.
     fn by_layer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let profile = &self.profiles.longitudinal;
+        let profile = &self.figures.profiles.longitudinal;
         let layers = profile.reference.len();
         if layers < 2 {
             return Ok(());
         }
         let together = layers.div_ceil(LAYER_ROWS);
         let name = format!("energy, {}", self.unit);
-        writeln!(f, "\n{:>8} | {name:^28}", "layer")?;
-        writeln!(
-            f,
-            "{:>8} | {:>10} {:>10} {:>6}",
-            "", "reference", "generated", "ratio"
-        )?;
-        let rows = profile.reference.chunks(together);
-        for (k, (a, b)) in rows.zip(profile.generated.chunks(together)).enumerate() {
-            let first = k * together;
-            let name = match a.len() {
+        writeln!(f, "\n{:>8} | {name:^34}", "layer")?;
+        writeln!(f, "{:>8}{}", "", columns("reference", "generated", "ratio"))?;
+        let errors = self.errors.as_ref().map(|e| &e.profiles.longitudinal);
+        for first in (0..layers).step_by(together) {
+            let last = (first + together).min(layers);
+            let name = match last - first {
                 1 => first.to_string(),
-                n => format!("{first}-{}", first + n - 1),
+                _ => format!("{first}-{}", last - 1),
             };
-            let [a, b] = [a, b].map(|layers| layers.iter().sum());
+            let sum = |layers: &[f64]| layers[first..last].iter().sum::<f64>();
+            // Errors of layers summed up are not independent of each other.
+            let errors = errors.filter(|_| together == 1);
+            let a = (sum(&profile.reference), errors.map(|e| e.reference[first]));
+            let b = (sum(&profile.generated), errors.map(|e| e.generated[first]));
             writeln!(f, "{name:>8}{}", pair(a, b))?;
         }
         Ok(())
     }
 
     fn by_observable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "\n{:<15} {:>23} {:>23}",
-            "observable", "reference mean ± std", "generated mean ± std"
-        )?;
-        writeln!(f, " {:>10} {:>10} {:>10}", "JSD", "W1", "KS")?;
-        let moments = |m: &Moments| match (m.mean, m.std) {
-            (Some(mean), Some(std)) => format!("{} ± {}", short(mean), short(std)),
-            _ => "-".into(),
-        };
-        let number = |v: Option<f64>| v.map_or("-".into(), short);
-        for o in &self.observables {
-            write!(
-                f,
-                "{:<15} {:>23} {:>23}",
-                o.name,
-                moments(&o.reference),
-                moments(&o.generated)
-            )?;
-            writeln!(
-                f,
-                " {:>10} {:>10} {:>10}",
-                number(o.jsd),
-                number(o.wasserstein1),
-                number(o.ks)
-            )?;
+        let names = [
+            "reference mean",
+            "generated mean",
+            "reference std",
+            "generated std",
+        ];
+        write!(f, "\n{:<15}", "observable")?;
+        for name in names {
+            write!(f, " {name:>16}")?;
+        }
+        writeln!(f)?;
+        for o in &self.figures.observables {
+            write!(f, "{:<15}", o.name)?;
+            let e = observable(self.errors.as_ref(), &o.name);
+            for of in [
+                (|o| o.reference.mean) as fn(&Comparison) -> Option<f64>,
+                |o| o.generated.mean,
+                |o| o.reference.std,
+                |o| o.generated.std,
+            ] {
+                write!(f, " {:>16}", with_error(of(o), e.and_then(of)))?;
+            }
+            writeln!(f)?;
+        }
+        let names = [
+            "JSD",
+            "halves",
+            "W1",
+            "halves",
+            "KS",
+            "halves",
+            "p(KS)",
+            "area",
+            "separation",
+        ];
+        write!(f, "\n{:<15}", "distance")?;
+        for name in names {
+            write!(f, " {name:>11}")?;
+        }
+        writeln!(f)?;
+        let halves = self.halves.as_ref().map(|halves| &halves.figures);
+        for o in &self.figures.observables {
+            write!(f, "{:<15}", o.name)?;
+            let e = observable(self.errors.as_ref(), &o.name);
+            let noise = observable(halves, &o.name);
+            for of in [
+                (|o| o.jsd) as fn(&Comparison) -> Option<f64>,
+                |o| o.wasserstein1,
+                |o| o.ks,
+            ] {
+                write!(f, " {:>11}", with_error(of(o), e.and_then(of)))?;
+                write!(f, " {:>11}", with_error(noise.and_then(of), None))?;
+            }
+            write!(f, " {:>11}", with_error(o.ks_p_value, None))?;
+            for of in [
+                (|o| o.area_difference) as fn(&Comparison) -> Option<f64>,
+                |o| o.separation_power,
+            ] {
+                write!(f, " {:>11}", with_error(of(o), e.and_then(of)))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+
+    /// Figures of which there is one, beside those of the halves.
+    fn sums_up(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = &self.unit;
+        let rows: [(String, One); 7] = [
+            (format!("channel sums, W1 [{unit}]"), |f| {
+                Some(f.channel_sums.as_ref()?.wasserstein1)
+            }),
+            (format!("channel sums, MAE [{unit}]"), |f| {
+                Some(f.channel_sums.as_ref()?.mae)
+            }),
+            ("response centre, MAE [cells]".into(), |f| {
+                f.channel_sums.as_ref()?.response_centre_mae
+            }),
+            ("correlations, mean |difference|".into(), |f| {
+                f.correlation.mean_abs_difference
+            }),
+            ("correlations, max |difference|".into(), |f| {
+                f.correlation.max_abs_difference
+            }),
+            ("fidelity score (√JSD)".into(), |f| f.fidelity_score),
+            ("fidelity score (JSD)".into(), |f| f.fidelity_score_jsd),
+        ];
+        write!(f, "\n{:<34} {:>12} {:>12}", "", "figure", "halves")?;
+        for (name, of) in rows {
+            if self.figures.channel_sums.is_none() && of(&self.figures).is_none() {
+                continue;
+            }
+            let error = self.errors.as_ref().and_then(of);
+            let halves = self.halves.as_ref();
+            let noise = with_error(
+                halves.and_then(|h| of(&h.figures)),
+                halves.and_then(|h| of(h.errors.as_ref()?)),
+            );
+            let figure = with_error(of(&self.figures), error);
+            write!(f, "\n{name:<34} {figure:>12} {noise:>12}")?;
         }
         Ok(())
     }
 }
 
-/// A figure of the two sides and the ratio generated / reference, as columns.
-pub(super) fn pair(reference: f64, generated: f64) -> String {
-    let ratio = generated / reference;
-    let ratio = if ratio.is_finite() {
-        format!("{ratio:.3}")
-    } else {
-        "-".into()
-    };
-    let [a, b] = [reference, generated].map(short);
-    format!(" | {a:>10} {b:>10} {ratio:>6}")
+/// A figure of which there is one.
+type One = fn(&Figures) -> Option<f64>;
+
+fn observable<'a>(figures: Option<&'a Figures>, name: &str) -> Option<&'a Comparison> {
+    figures?.observable(name)
 }
 
-/// Four significant digits, without an exponent where that is short; a dash for 0 / 0.
-pub(super) fn short(value: f64) -> String {
-    let digits = match value.abs() {
-        0.0 => return "0".into(),
-        v if !v.is_finite() => return "-".into(),
-        v if !(1e-4..1e7).contains(&v) => return format!("{value:.3e}"),
-        v => 3 - v.log10().floor() as i32,
-    };
-    format!("{value:.*}", digits.max(0) as usize)
+fn columns(reference: &str, generated: &str, ratio: &str) -> String {
+    format!(" | {reference:>11} {generated:>11} {ratio:>10}")
+}
+
+/// A figure of the two sides with its error and the ratio generated / reference, as columns.
+pub(super) fn pair(reference: (f64, Option<f64>), generated: (f64, Option<f64>)) -> String {
+    let [a, b] = [reference, generated].map(|(value, error)| with_error(Some(value), error));
+    columns(&a, &b, &ratio(reference, generated))
 }

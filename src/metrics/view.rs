@@ -14,7 +14,7 @@ pub(super) fn edges(samples: &[&Sorted], log: bool) -> Option<Vec<f64>> {
     let all = range(&filled, 0.0)?;
     let whole = filled
         .iter()
-        .all(|s| s.values().iter().all(|v| v.fract() == 0.0));
+        .all(|s| s.counted().all(|(v, _)| v.fract() == 0.0));
     let few = whole && all.1 - all.0 < BINS.1;
     let (low, high) = if log || few {
         all
@@ -54,8 +54,8 @@ pub(super) fn edges(samples: &[&Sorted], log: bool) -> Option<Vec<f64>> {
 fn range(samples: &[&Sorted], stray: f64) -> Option<(f64, f64)> {
     let span = |stray: f64| {
         let ends = samples.iter().filter_map(|s| {
-            let cut = (stray * s.values().len() as f64) as usize;
-            Some((*s.values().get(cut)?, *s.values().iter().rev().nth(cut)?))
+            let cut = (stray * s.total() as f64) as u64;
+            Some((s.ranked(cut)?, s.ranked(s.total().checked_sub(cut + 1)?)?))
         });
         ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     };
@@ -76,15 +76,15 @@ pub(super) fn histogram(
 ) -> Histogram {
     let bins = edges.len().saturating_sub(1);
     let count = |sample: &Sorted| {
-        let mut counts = vec![0; bins];
+        let mut counts = vec![0.0; bins];
         for (value, n) in sample.counted() {
             // The last bin is closed.
             let above = edges.partition_point(|&e| e <= value);
             let last = bins > 0 && value == edges[bins];
             if last {
-                counts[bins - 1] += n;
+                counts[bins - 1] += n as f64;
             } else if (1..=bins).contains(&above) {
-                counts[above - 1] += n;
+                counts[above - 1] += n as f64;
             }
         }
         counts

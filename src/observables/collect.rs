@@ -1,6 +1,9 @@
 //! One pass over a sample: a number per shower and observable, and sums over the showers.
 
-use super::{Geometry, Projection, Sample, SampleInfo, ShowerStart, Spectrum, shape_names};
+use super::{
+    Bootstrap, EXACT_CELLS, Geometry, Projection, Sample, SampleInfo, ShowerStart, Sums, half,
+    shape_names,
+};
 use crate::{Error, Result};
 
 /// Number of sums that the photomultipliers of a pixel calorimeter read.
@@ -13,6 +16,35 @@ pub struct Column {
     pub name: String,
     /// A value per shower in order; showers for which it is not defined are left out.
     pub values: Vec<f64>,
+    /// The shower of each value.
+    pub showers: Vec<u32>,
+}
+
+/// How a sample is read.
+#[derive(Debug, Clone)]
+pub struct Collect {
+    /// Cells below it, compared as stored, and cells that are not positive count as 0.
+    pub threshold: f64,
+    /// Definition of the shower start.
+    pub start: ShowerStart,
+    /// Cell energies kept one by one; see [`EXACT_CELLS`].
+    pub exact_cells: usize,
+    /// Replicas for statistical errors.
+    pub bootstrap: Bootstrap,
+    /// Number of the sample among those compared, so that their replicas have random numbers of their own.
+    pub sample: u32,
+}
+
+impl Default for Collect {
+    fn default() -> Self {
+        Self {
+            threshold: 0.0,
+            start: ShowerStart::default(),
+            exact_cells: EXACT_CELLS,
+            bootstrap: Bootstrap::default(),
+            sample: 0,
+        }
+    }
 }
 
 /// What is kept of a sample.
@@ -25,27 +57,19 @@ pub struct Observables {
     /// All observables but `cell_energy`, in the order of the report. `visible_energy` and `n_hits` have a value per
     /// shower, `response` one per shower of positive incident energy, the rest one per shower with ΣE > 0.
     pub columns: Vec<Column>,
-    /// `cell_energy`: all cells above zero of all showers.
-    pub cells: Spectrum,
-    /// Energy of each cell summed over the showers.
-    pub summed: Vec<f64>,
-    /// Hits of each layer summed over the showers, `[Z]`.
-    pub summed_hits: Vec<f64>,
+    /// Sums over the showers of each [`half`] of the sample.
+    pub halves: [Sums; 2],
     /// For images (a grid of Z = 1) the sums of the five channels, a value per shower each.
     pub channels: Option<[Vec<f64>; CHANNELS]>,
+    /// Layer energies of the first shower.
+    origin: Option<Vec<f64>>,
 }
 
 impl Observables {
-    /// Reads all showers of `sample`. Cells below `threshold`, compared as stored, and cells that are not positive
-    /// count as 0; `exact_cells` is the limit of the [`Spectrum`].
-    pub fn collect(
-        sample: &dyn Sample,
-        threshold: f64,
-        start: ShowerStart,
-        exact_cells: usize,
-    ) -> Result<Self> {
-        let mut all = Self::empty(sample.info(), exact_cells);
-        let threshold = all.info.stored(threshold);
+    /// Reads all showers of `sample`.
+    pub fn collect(sample: &dyn Sample, how: &Collect) -> Result<Self> {
+        let mut all = Self::empty(sample.info(), how);
+        let threshold = all.info.stored(how.threshold);
         let size = all.info.geometry.cells();
         if size == 0 {
             let what = format!(
@@ -68,18 +92,17 @@ impl Observables {
                 ));
             }
             for (cells, &incident) in block.cells.chunks_exact(size).zip(&block.energy) {
-                all.add(cells, incident, threshold, start, &mut shower)?;
+                all.add(cells, incident, threshold, how, &mut shower)?;
             }
         }
         all.info.events = all.incident.len();
         if all.incident.is_empty() {
             return Err(Error::format(&all.info.file, "holds no showers"));
         }
-        all.cells.sort();
         Ok(all)
     }
 
-    fn empty(info: &SampleInfo, exact_cells: usize) -> Self {
+    fn empty(info: &SampleInfo, how: &Collect) -> Self {
         let geometry = &info.geometry;
         let shape = shape_names(geometry);
         let names = ["visible_energy", "n_hits", "response"]
@@ -93,12 +116,13 @@ impl Observables {
                 .map(|name| Column {
                     name,
                     values: Vec::new(),
+                    showers: Vec::new(),
                 })
                 .collect(),
-            cells: Spectrum::new(exact_cells),
-            summed: vec![0.0; geometry.cells()],
-            summed_hits: vec![0.0; geometry.layers()],
+            halves: [(); 2]
+                .map(|()| Sums::new(geometry, how.exact_cells / 2, how.bootstrap.replicas)),
             channels: matches!(geometry, Geometry::Grid([1, ..])).then(Default::default),
+            origin: None,
         }
     }
 
@@ -107,7 +131,7 @@ impl Observables {
         cells: &[f64],
         incident: f64,
         threshold: f64,
-        start: ShowerStart,
+        how: &Collect,
         shower: &mut Projection,
     ) -> Result<()> {
         let [_, nx, ny] = self.info.geometry.grid().unwrap_or_default();
@@ -115,8 +139,7 @@ impl Observables {
         let mut channels = [0.0; CHANNELS];
         let image = self.channels.is_some();
         shower.project(cells, threshold, |i, e| {
-            hits.push(e);
-            self.summed[i] += e;
+            hits.push((i, e));
             if image {
                 channels[channel(i / ny, i % ny, nx, ny)] += e;
             }
@@ -133,20 +156,20 @@ impl Observables {
                 "{file}: shower {shower} has {what} that is not finite"
             )));
         }
+        let index = self.incident.len();
         self.incident.push(incident);
-        self.cells.add(&hits);
-        for (sum, &n) in self.summed_hits.iter_mut().zip(&shower.hits) {
-            *sum += f64::from(n);
-        }
+        let times = how.bootstrap.row(how.sample, index);
+        let origin = self.origin.get_or_insert_with(|| shower.z.clone());
+        self.halves[half(index)].add(shower, &hits, &times, origin);
         for (values, sum) in self.channels.iter_mut().flatten().zip(channels) {
             values.push(sum);
         }
-        let mut columns = self.columns.iter_mut().map(|column| &mut column.values);
+        let mut columns = self.columns.iter_mut();
         let mut put = |value: Option<f64>| {
-            columns
-                .next()
-                .into_iter()
-                .for_each(|column| column.extend(value))
+            if let (Some(column), Some(value)) = (columns.next(), value) {
+                column.values.push(value);
+                column.showers.push(index as u32);
+            }
         };
         put(Some(visible));
         put(Some(shower.n_hits() as f64));
@@ -156,7 +179,8 @@ impl Observables {
                 .shape()
                 .into_iter()
                 .for_each(|value| put(Some(value)));
-            put(start
+            put(how
+                .start
                 .find(&shower.z, &shower.hits, incident)
                 .map(|layer| layer as f64));
         }
@@ -168,12 +192,17 @@ impl Observables {
         self.incident.len()
     }
 
-    /// The values of the observable called `name`.
-    pub fn column(&self, name: &str) -> Option<&[f64]> {
-        self.columns
-            .iter()
-            .find(|column| column.name == name)
-            .map(|column| column.values.as_slice())
+    /// The observable called `name`.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Sums over all showers.
+    pub fn sums(&self) -> Sums {
+        let [first, second] = &self.halves;
+        let mut all = first.clone();
+        all.merge(second);
+        all
     }
 
     /// `visible_energy` of every shower.
@@ -184,14 +213,6 @@ impl Observables {
     /// `n_hits` of every shower.
     pub fn n_hits(&self) -> &[f64] {
         &self.columns[1].values
-    }
-
-    /// The mean shower, cell by cell.
-    pub fn mean_shower(&self) -> Vec<f64> {
-        self.summed
-            .iter()
-            .map(|sum| sum / self.events() as f64)
-            .collect()
     }
 }
 

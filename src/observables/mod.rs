@@ -3,6 +3,7 @@
 //! A [`Sample`] hands out its showers in blocks; [`Observables::collect`] walks over them once, in f64, and keeps one
 //! number a shower and observable. Nothing else is held but the cell energies, whose memory is bounded ([`Spectrum`]).
 
+mod bootstrap;
 mod collect;
 mod features;
 mod geometry;
@@ -10,11 +11,14 @@ mod sample;
 mod shower;
 mod spectrum;
 mod start;
+mod sums;
 
-pub use collect::{CHANNELS, Column, Observables};
+pub use bootstrap::{Bootstrap, half};
+pub use collect::{CHANNELS, Collect, Column, Observables};
 pub use features::{Features, INCIDENT, LOG_OFFSET};
 pub use geometry::{Geometry, PolarLayer};
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock};
 pub use shower::{Projection, centre_and_width, shape_names, thirds};
 pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};
 pub use start::{Calice, ShowerStart};
+pub use sums::{Replicated, Sums, rings};

@@ -25,6 +25,8 @@ pub struct SampleInfo {
     pub unit: String,
     /// Energy below which a cell counts as 0, in `unit`, where the file names one.
     pub threshold: Option<f64>,
+    /// What a minimum ionising particle leaves in a cell, in `unit`, where the file names it.
+    pub mip: Option<f64>,
     /// Whether cells are stored as float32. A threshold is rounded to the stored type before it is compared, so that
     /// a cell that holds the threshold itself is kept.
     pub single: bool,

@@ -4,6 +4,8 @@
 //! computed of them is exact, up to a limit; beyond it they are counted in 2^18 equal steps per factor of two. That
 //! is a relative width of 4e-6, and moves a distance between two samples by about 1e-3 of itself at most.
 
+use std::sync::Arc;
+
 /// Values kept one by one, 256 MiB. More are counted in steps of a relative width of 4e-6.
 pub const EXACT_CELLS: usize = 1 << 25;
 
@@ -85,6 +87,36 @@ impl Spectrum {
         }
     }
 
+    /// Adds the values of another spectrum.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        let (n, old) = (other.count as f64, self.count as f64);
+        let step = other.mean - self.mean;
+        self.count += other.count;
+        self.mean += step * n / self.count as f64;
+        self.squares += other.squares + step * step * old * n / self.count as f64;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.limit += other.limit;
+        if !other.is_exact() {
+            self.coarsen();
+        }
+        if self.is_exact() {
+            self.values.extend_from_slice(&other.values);
+            return;
+        }
+        for &e in &other.values {
+            self.steps[step_of(e)] += 1;
+        }
+        for (a, b) in self.steps.iter_mut().zip(&other.steps) {
+            if *b > 0 {
+                *a += b;
+            }
+        }
+    }
+
     /// Number of values.
     pub fn count(&self) -> u64 {
         self.count
@@ -95,31 +127,17 @@ impl Spectrum {
         (self.count > 0).then(|| (self.mean, (self.squares / self.count as f64).sqrt()))
     }
 
-    /// Brings the values kept into ascending order.
-    pub fn sort(&mut self) {
-        self.values.sort_unstable_by(f64::total_cmp);
-    }
-
     /// The values in ascending order; those that were counted stand at the middle of their step.
-    pub fn into_sorted(mut self) -> Sorted {
+    pub fn into_sorted(self) -> Sorted {
         if self.is_exact() {
-            self.sort();
-            return Sorted {
-                total: self.count,
-                values: self.values,
-                counts: None,
-            };
+            return Sorted::new(self.values);
         }
         let filled = || self.steps.iter().enumerate().filter(|&(_, &n)| n > 0);
         let values = filled()
             .map(|(step, _)| middle_of(step).clamp(self.min, self.max))
             .collect();
         let counts = filled().map(|(_, &n)| n).collect();
-        Sorted {
-            total: self.count,
-            values,
-            counts: Some(counts),
-        }
+        Sorted::counts(Arc::new(values), counts)
     }
 }
 
@@ -137,7 +155,7 @@ fn middle_of(step: usize) -> f64 {
 /// A sample in ascending order.
 #[derive(Debug, Clone, Default)]
 pub struct Sorted {
-    values: Vec<f64>,
+    values: Arc<Vec<f64>>,
     /// How often each value occurs, where that is not once.
     counts: Option<Vec<u64>>,
     total: u64,
@@ -149,8 +167,17 @@ impl Sorted {
         values.sort_unstable_by(f64::total_cmp);
         Self {
             total: values.len() as u64,
-            values,
+            values: Arc::new(values),
             counts: None,
+        }
+    }
+
+    /// Of ascending `values` and how often each occurs, which may be never.
+    pub fn counts(values: Arc<Vec<f64>>, counts: Vec<u64>) -> Self {
+        Self {
+            total: counts.iter().sum(),
+            values,
+            counts: Some(counts),
         }
     }
 
@@ -164,21 +191,35 @@ impl Sorted {
         self.total == 0
     }
 
-    /// The values in ascending order.
-    pub fn values(&self) -> &[f64] {
-        &self.values
+    /// The smallest and the largest value.
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        let mut occurring = (0..self.values.len()).filter(|&i| self.count(i) > 0);
+        let first = occurring.next()?;
+        let last = occurring.next_back().unwrap_or(first);
+        Some((self.values[first], self.values[last]))
     }
 
-    /// Each value and how often it occurs.
+    /// The value of a rank, counted from 0 in ascending order.
+    pub fn ranked(&self, rank: u64) -> Option<f64> {
+        let mut above = rank;
+        for (value, n) in self.counted() {
+            if n > above {
+                return Some(value);
+            }
+            above -= n;
+        }
+        None
+    }
+
+    /// Each value that occurs, and how often.
     pub fn counted(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
-        let count = |i| {
-            self.counts
-                .as_ref()
-                .map_or(1, |counts: &Vec<u64>| counts[i])
-        };
-        self.values
-            .iter()
-            .enumerate()
-            .map(move |(i, &v)| (v, count(i)))
+        let counted = self.values.iter().enumerate();
+        counted
+            .map(|(i, &value)| (value, self.count(i)))
+            .filter(|&(_, n)| n > 0)
+    }
+
+    fn count(&self, i: usize) -> u64 {
+        self.counts.as_ref().map_or(1, |counts| counts[i])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::axis::{Scale, View};
 use super::cells::MISSING;
-use super::figure::{Figure, Mark, Role, Series};
+use super::figure::{Figure, Mark, Region, Role, Series};
 use super::frame::{self, Frame};
 use super::scene::{Anchor, INK, MUTED, PAPER, Point, Scene, Shape, mix, pale};
 use super::{font, legend, ratio};
@@ -14,6 +14,8 @@ const RATIO_PANEL: f64 = 130.0;
 const GAP: f64 = 14.0;
 const BELOW: f64 = 62.0;
 
+/// Behind a region of the horizontal axis.
+const REGION: RGBColor = RGBColor(0xf1, 0xf2, 0xf4);
 const REFERENCE: RGBColor = RGBColor(0x4a, 0x4f, 0x57);
 
 /// Okabe and Ito's colours in an order whose neighbours differ in lightness too.
@@ -50,6 +52,7 @@ pub(super) fn dark_colors() -> Vec<(RGBColor, RGBColor)> {
         (INK, RGBColor(0xe2, 0xe6, 0xea)),
         (MUTED, RGBColor(0x7d, 0x86, 0x91)),
         (MISSING, RGBColor(0x2a, 0x30, 0x38)),
+        (REGION, mix(paper, grey, 0.11)),
         (REFERENCE, grey),
         (fill(Role::Reference), mix(paper, grey, 0.25)),
     ];
@@ -83,6 +86,9 @@ pub(super) fn scene(figure: &Figure) -> Scene {
     let mut scene = Scene::new(WIDTH, top + PANEL + below, &figure.title);
     let (title, size) = font::fit(&figure.title, frame::TITLE_TEXT, frame.width);
     scene.text((frame.left, 29.0), &title, size, Anchor::Start, INK);
+    for region in &figure.regions {
+        shade(&mut scene, &frame, region);
+    }
     let (behind, above): (Vec<_>, Vec<_>) = figure.series.iter().partition(|s| {
         s.mark == Mark::Band || (s.role == Role::Reference && s.mark != Mark::Points)
     });
@@ -273,6 +279,17 @@ fn draw(scene: &mut Scene, frame: &Frame, series: &Series) {
                 marker(scene, at, series.role, 4.6);
             }
         }
+    }
+}
+
+fn shade(scene: &mut Scene, frame: &Frame, region: &Region) {
+    let at = |x: f64| Some(frame.px(x)?.clamp(frame.left, frame.right()));
+    if let (Some(from), Some(to)) = (at(region.from), at(region.to)) {
+        scene.rect((from, frame.top), (to, frame.bottom()), REGION);
+    }
+    let within = |x: &f64| (frame.left..=frame.right()).contains(x);
+    if let Some(x) = frame.px(region.at).filter(within) {
+        scene.line(vec![(x, frame.top), (x, frame.bottom())], 1.2, MUTED);
     }
 }
 

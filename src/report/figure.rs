@@ -15,6 +15,19 @@ pub struct Figure {
     pub series: Vec<Series>,
     /// A panel below: every further series divided by the first.
     pub ratio: Option<Ratio>,
+    /// Parts of the horizontal axis that are shaded.
+    pub regions: Vec<Region>,
+}
+
+/// A shaded part of the horizontal axis and a line in it; the label of the axis says what it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Region {
+    /// Where it begins.
+    pub from: f64,
+    /// The line.
+    pub at: f64,
+    /// Where it ends.
+    pub to: f64,
 }
 
 impl Figure {
@@ -26,6 +39,7 @@ impl Figure {
             y,
             series: Vec::new(),
             ratio: None,
+            regions: Vec::new(),
         }
     }
 

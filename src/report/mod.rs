@@ -25,7 +25,7 @@ mod svg;
 
 pub use axis::{Axis, Scale};
 pub use evaluation::EvaluationReport;
-pub use figure::{Figure, Mark, Ratio, Role, Series};
+pub use figure::{Figure, Mark, Ratio, Region, Role, Series};
 pub use heatmap::{Heatmap, Tint};
 pub use losses::{LossTable, losses_plot};
 pub use page::{Page, Section, Table};

@@ -35,6 +35,11 @@ impl FileSample {
             geometry: Geometry::Grid(file.info().shape),
             unit: file.info().unit.clone(),
             threshold: file.threshold(),
+            mip: match file.info().unit.as_str() {
+                "MIP" => Some(1.0),
+                "MeV" => file.info().mip.map(f64::from),
+                _ => None,
+            },
             single: !file.is_double(),
         };
         Self {

@@ -39,6 +39,7 @@ fn a_file_equals_itself() {
         "σ90/μ90",
         "visible_energy",
         "JSD",
+        "halves",
     ] {
         assert!(run.out.contains(word), "{word} is not in\n{}", run.out);
     }
@@ -58,6 +59,10 @@ fn a_file_equals_itself() {
     }
     assert_eq!(report["correlation"]["max_abs_difference"], 0.0);
     assert_eq!(report["fidelity_score"], 0.0);
+    // Even so they are known to some error only, and halves of the file differ.
+    assert!(report["errors"]["fidelity_score"].as_f64().unwrap() > 0.0);
+    assert!(report["halves"]["fidelity_score"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["halves"]["reference"]["events"], 500);
     assert_eq!(report["linearity"]["energies"].as_array().unwrap().len(), 5);
 
     let names = files(&out);
@@ -66,6 +71,9 @@ fn a_file_equals_itself() {
         "linearity.png",
         "correlation.png",
         "mean_side.png",
+        "occupancy_front.png",
+        "layer_correlation.png",
+        "depth.png",
     ] {
         assert!(names.contains(name), "{name} is not among {names:?}");
     }
@@ -154,8 +162,33 @@ fn images_have_no_layers_to_show() {
     ] {
         assert!(!names.contains(&format!("{name}.png")), "{name}");
     }
-    assert!(names.contains("mean_front.png") && names.contains("radial.png"));
+    for name in ["mean_front", "radial", "channel_5"] {
+        assert!(names.contains(&format!("{name}.png")), "{name}");
+    }
     assert_eq!(report(&out, "report.json")["channel_sums"]["mae"], 0.0);
+}
+
+#[test]
+fn errors_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = ShowerInfo::new([4, 5, 7]);
+    let file = write(&folder.path().join("a.h5"), &info, 60, 1);
+    let out = folder.path().join("out");
+    let with = |replicas| {
+        let mut args = arguments(text(&file), text(&file), &out);
+        args.extend(["--replicas", replicas, "--replica-seed", "3"]);
+        args
+    };
+    assert_eq!(calogen(&with("0")).status, 0);
+    assert!(report(&out, "report.json")["errors"].is_null());
+    assert_eq!(calogen(&with("2")).status, 0);
+    let found = report(&out, "report.json");
+    assert_eq!(
+        found["bootstrap"],
+        serde_json::json!({"replicas": 2, "seed": 3})
+    );
+    assert!(found["errors"]["fidelity_score"].is_number());
+    assert!(fails(2, &with("1")).contains("2 to 10000"));
 }
 
 #[test]

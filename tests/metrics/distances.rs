@@ -81,19 +81,95 @@ fn bins_are_half_open_and_the_last_closed() {
 }
 
 #[test]
-fn histograms_span_both_samples() {
-    let h = Histogram::linear(&sorted(&[0.0, 5.0]), &sorted(&[10.0]), 100).unwrap();
-    assert_eq!((h.edges[0], h.edges[100], h.edges.len()), (0.0, 10.0, 101));
+fn bins_span_both_samples() {
+    let (a, b) = (sorted(&[0.0, 5.0]), sorted(&[10.0]));
+    let bins = Binning::common(&a, &b, 100, false).unwrap();
     assert_eq!(
-        (h.reference[0], h.reference[50], h.generated[99]),
-        (1, 1, 1)
+        (bins.edges[0], bins.edges[100], bins.bins()),
+        (0.0, 10.0, 100)
     );
-    let h = Histogram::log10(&sorted(&[0.01, 1.0]), &sorted(&[100.0]), 4).unwrap();
+    let (p, q) = (bins.count(&a), bins.count(&b));
+    assert_eq!((p[0], p[50], q[99]), (1.0, 1.0, 1.0));
+    let (a, b) = (sorted(&[0.01, 1.0]), sorted(&[100.0]));
+    let bins = Binning::common(&a, &b, 4, true).unwrap();
+    assert_eq!(bins.count(&a), [1.0, 0.0, 1.0, 0.0]);
+    assert_eq!(bins.count(&b), [0.0, 0.0, 0.0, 1.0]);
+    assert!(Binning::common(&sorted(&[]), &sorted(&[]), 100, false).is_none());
+    // Values that a replica does not hold are no ends.
+    let replica = Sorted::counts(vec![1.0, 2.0, 3.0, 9.0].into(), vec![0, 2, 1, 0]);
+    assert_eq!(replica.ends(), Some((2.0, 3.0)));
     assert_eq!(
-        (h.reference, h.generated),
-        (vec![1, 0, 1, 0], vec![0, 0, 0, 1])
+        [0, 1, 2, 3].map(|rank| replica.ranked(rank)),
+        [Some(2.0), Some(2.0), Some(3.0), None]
     );
-    assert!(Histogram::linear(&sorted(&[]), &sorted(&[]), 100).is_none());
+}
+
+/// Statistic, sizes and SciPy's `kstwo.sf(d, round(n m / (n + m)))`, which is what `ks_2samp(method="asymp")` gives.
+const KS: [(f64, u64, u64, f64); 20] = [
+    (0.5, 2, 2, 1.0),
+    (0.3333333333333333, 2, 3, 1.0),
+    (0.4, 5, 7, 5.946666666667e-01),
+    (0.9, 5, 7, 2.000000000000e-03),
+    (0.15, 20, 30, 9.136263609636e-01),
+    (0.3, 20, 30, 1.873570909294e-01),
+    (0.08, 50, 60, 9.896228317176e-01),
+    (0.05, 200, 300, 9.102636948584e-01),
+    (0.13, 200, 300, 3.150247611455e-02),
+    (0.04, 400, 400, 8.932878117044e-01),
+    (0.11, 400, 400, 1.457994872699e-02),
+    (0.008, 10000, 10000, 9.035907876780e-01),
+    (0.012, 10000, 10000, 4.639912166690e-01),
+    (0.03, 10000, 10000, 2.415923442267e-04),
+    (0.02, 5100, 2000, 6.061634841007e-01),
+    (0.0004, 6000000, 7000000, 6.793059397991e-01),
+    (0.0012, 6000000, 7000000, 1.818610622529e-04),
+    (0.7, 1000, 1, 6.000000000000e-01),
+    (0.02, 300, 280, 9.999999583909e-01),
+    (0.12, 290, 290, 2.815162225266e-02),
+];
+
+#[test]
+fn kolmogorov_s_probability_is_scipy_s() {
+    for (statistic, n, m, want) in KS {
+        let found = ks_p_value(statistic, n, m).unwrap();
+        assert!(
+            (found / want - 1.0).abs() <= 1e-4,
+            "{statistic} of {n} and {m}: {found}, expected {want}"
+        );
+    }
+    assert_eq!(ks_p_value(0.0, 3, 9), Some(1.0));
+    assert_eq!(ks_p_value(1.0, 300, 900), Some(0.0));
+    assert_eq!(ks_p_value(1.0, 0, 9), None);
+}
+
+#[test]
+fn overlap_of_known_histograms() {
+    // Unit sums (¼, ¾, 0) and (½, 0, ½).
+    let (p, q) = ([1.0, 3.0, 0.0], [5.0, 0.0, 5.0]);
+    close(area_difference(&p, &q).unwrap(), 0.75);
+    let want = 0.5 * (0.0625 / 0.75 + 0.75 + 0.5);
+    close(separation_power(&p, &q).unwrap(), want);
+    assert_eq!(area_difference(&p, &p), Some(0.0));
+    assert_eq!(separation_power(&p, &p), Some(0.0));
+    let apart = ([1.0, 0.0, 0.0], [0.0, 2.0, 0.0]);
+    close(area_difference(&apart.0, &apart.1).unwrap(), 1.0);
+    close(separation_power(&apart.0, &apart.1).unwrap(), 1.0);
+    assert_eq!(area_difference(&p, &[0.0; 3]), None);
+    assert_eq!(separation_power(&[], &[]), None);
+}
+
+#[test]
+fn epochs_rank_by_their_share_of_the_mean() {
+    let epochs = [
+        vec![4.0, 1.0, 0.0],
+        vec![1.0, 1.0, 0.0],
+        vec![1.0, 4.0, 0.0],
+    ];
+    let scores = fidelity_by_epoch(&epochs);
+    for (found, want) in scores.iter().zip([3.5 / 3.0, 2.0 / 3.0, 3.5 / 3.0]) {
+        close(*found, want);
+    }
+    assert!(fidelity_by_epoch(&[]).is_empty());
 }
 
 #[test]
@@ -168,9 +244,8 @@ fn spectrum_counts_in_steps_beyond_its_limit() {
     let coarse = [collect(&a, 5_000), collect(&b, 0)];
     assert_eq!(coarse[0].total(), 20_000);
     let figures = |[a, b]: &[Sorted; 2]| {
-        let h = Histogram::log10(a, b, 70).unwrap();
-        let [p, q] =
-            [h.reference, h.generated].map(|h| h.iter().map(|&n| n as f64).collect::<Vec<_>>());
+        let bins = Binning::common(a, b, 70, true).unwrap();
+        let [p, q] = [a, b].map(|sample| bins.count(sample));
         [
             wasserstein1(a, b),
             kolmogorov_smirnov(a, b),

@@ -1,6 +1,7 @@
 //! Observables and metrics against values worked out by hand or in closed form.
 
 mod distances;
+mod errors;
 mod features;
 mod observables;
 mod report;
@@ -28,6 +29,7 @@ fn info(name: &str, shape: [usize; 3]) -> SampleInfo {
         geometry: Geometry::Grid(shape),
         unit: "MeV".into(),
         threshold: None,
+        mip: None,
         single: true,
     }
 }

@@ -1,18 +1,22 @@
 //! What is computed of single showers.
 
-use calogen::metrics::radial;
 use calogen::observables::{
-    Calice, Geometry, MemorySample, Observables, PolarLayer, Sample, ShowerStart,
+    Calice, Collect, Geometry, MemorySample, Observables, PolarLayer, Sample, ShowerStart, rings,
 };
 
 use crate::{close, info, sample};
 
 fn collect(sample: &dyn Sample, threshold: f64) -> Observables {
-    Observables::collect(sample, threshold, ShowerStart::Fraction, 1000).unwrap()
+    let how = Collect {
+        threshold,
+        exact_cells: 1000,
+        ..Collect::default()
+    };
+    Observables::collect(sample, &how).unwrap()
 }
 
 fn column<'a>(all: &'a Observables, name: &str) -> &'a [f64] {
-    all.column(name).unwrap()
+    &all.column(name).unwrap().values
 }
 
 /// [Z, X, Y] = [3, 2, 2].
@@ -49,9 +53,10 @@ fn two_showers_by_hand() {
     for (name, want) in want {
         assert_eq!(column(&all, name), want, "{name}");
     }
-    assert_eq!(all.summed_hits, [4.0, 2.0, 1.0]);
-    assert_eq!(all.cells.count(), 7);
-    assert_eq!(all.mean_shower()[..5], [1.0, 1.0, 1.0, 1.0, 0.5]);
+    let sums = all.sums();
+    assert_eq!(sums.layer_hits.draw(0).collect::<Vec<_>>(), [4.0, 2.0, 1.0]);
+    assert_eq!(sums.cells.count(), 7);
+    assert_eq!(sums.energy[..5], [2.0, 2.0, 2.0, 2.0, 1.0]);
 }
 
 #[test]
@@ -151,10 +156,15 @@ fn calice_start_needs_energy_and_hits() {
 #[test]
 fn rings_about_the_centre() {
     // 4 × 4: the four central cells have r = 0.71; (0, 1) and its like 1.58, the corners 2.12.
-    assert_eq!(radial(&[1.0; 32], [2, 4, 4]), [8.0, 16.0, 8.0]);
+    let cells = |nx, ny| {
+        let mut counts = [0; 3];
+        rings(nx, ny).into_iter().for_each(|ring| counts[ring] += 1);
+        counts
+    };
+    assert_eq!(cells(4, 4), [4, 8, 4]);
     // 3 × 1: distances 1, 0, 1.
-    assert_eq!(radial(&[1.0, 5.0, 2.0], [1, 3, 1]), [5.0, 3.0]);
-    assert_eq!(radial(&[1.0; 900], [1, 30, 30]).len(), 21);
+    assert_eq!(rings(3, 1), [1, 0, 1]);
+    assert_eq!(rings(30, 30).into_iter().max(), Some(20));
 }
 
 #[test]
@@ -178,7 +188,7 @@ fn channels_of_an_image() {
 fn what_is_not_finite_is_named() {
     let error = |cells: &[f64], energy: &[f64]| {
         let sample = sample([1, 1, 1], cells, energy);
-        Observables::collect(&sample, 0.0, ShowerStart::Fraction, 9)
+        Observables::collect(&sample, &Collect::default())
             .unwrap_err()
             .to_string()
     };

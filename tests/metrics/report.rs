@@ -14,7 +14,7 @@ fn json(evaluation: &Evaluation) -> Value {
 fn a_sample_against_itself_is_all_zeros() {
     let a = random([4, 5, 3], 200, 1);
     let report = compare(&a, &a);
-    for o in &report.observables {
+    for o in &report.figures.observables {
         assert_eq!(
             (o.jsd, o.wasserstein1, o.ks),
             (Some(0.0), Some(0.0), Some(0.0)),
@@ -23,10 +23,13 @@ fn a_sample_against_itself_is_all_zeros() {
         );
         assert_eq!(o.reference, o.generated, "{}", o.name);
     }
-    assert_eq!(report.correlation.max_abs_difference, Some(0.0));
-    assert_eq!(report.fidelity_score, Some(0.0));
-    assert_eq!(report.linearity.energies, [10.0, 20.0, 30.0]);
-    assert_eq!(report.linearity.reference, report.linearity.generated);
+    assert_eq!(report.figures.correlation.max_abs_difference, Some(0.0));
+    assert_eq!(report.figures.fidelity_score, Some(0.0));
+    assert_eq!(report.figures.linearity.energies, [10.0, 20.0, 30.0]);
+    assert_eq!(
+        report.figures.linearity.reference,
+        report.figures.linearity.generated
+    );
 }
 
 #[test]
@@ -38,7 +41,10 @@ fn the_json_has_the_agreed_keys() {
     let keys = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     for key in ["reference", "generated"] {
         assert_eq!(keys(&report[key]), ["events", "file"]);
-        assert_eq!(keys(&report["linearity"][key]), ["mu90", "sigma90"]);
+        assert_eq!(
+            keys(&report["linearity"][key]),
+            ["mu90", "resolution", "sigma90"]
+        );
         assert_eq!(report["correlation"][key].as_array().unwrap().len(), 12);
     }
     assert_eq!(report["generated"]["events"], 160);
@@ -47,7 +53,16 @@ fn the_json_has_the_agreed_keys() {
     for o in observables.values() {
         assert_eq!(
             keys(o),
-            ["generated", "jsd", "ks", "reference", "wasserstein1"]
+            [
+                "area_difference",
+                "generated",
+                "jsd",
+                "ks",
+                "ks_p_value",
+                "reference",
+                "separation_power",
+                "wasserstein1"
+            ]
         );
         assert_eq!(keys(&o["reference"]), ["mean", "std"]);
     }
@@ -61,6 +76,34 @@ fn the_json_has_the_agreed_keys() {
         assert_eq!(report.get(key), Some(&Value::Null), "{key}");
     }
     assert!(report["fidelity_score"].as_f64().unwrap() > 0.0);
+    // Errors and halves have a place for every figure.
+    let figures = keys(&report["errors"]);
+    assert_eq!(figures.len(), 9);
+    for tree in [
+        &report["errors"],
+        &report["halves"],
+        &report["halves"]["errors"],
+    ] {
+        for figure in &figures {
+            assert_eq!(keys_of(&tree[figure]), keys_of(&report[figure]), "{figure}");
+        }
+    }
+    assert!(report["errors"]["fidelity_score"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["bootstrap"], json!({"replicas": 100, "seed": 0}));
+}
+
+/// All paths in a value.
+fn keys_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(map) => (map.iter())
+            .flat_map(|(key, v)| {
+                keys_of(v)
+                    .into_iter()
+                    .map(move |path| format!("{key}.{path}"))
+            })
+            .collect(),
+        _ => vec![String::new()],
+    }
 }
 
 #[test]
@@ -77,20 +120,22 @@ fn disjoint_samples_are_as_far_as_can_be() {
     let a = sample([1, 1, 2], &[1.0, 0.0, 2.0, 0.0], &[1.0, 1.0]);
     let b = sample([1, 1, 2], &[0.0, 7.0, 0.0, 8.0], &[1.0, 1.0]);
     let report = compare(&a, &b);
-    let visible = report.observable("visible_energy").unwrap();
+    let visible = report.figures.observable("visible_energy").unwrap();
     close(visible.jsd.unwrap(), std::f64::consts::LN_2);
     assert_eq!((visible.wasserstein1, visible.ks), (Some(6.0), Some(1.0)));
     // n_hits and cog_z are equal everywhere, visible_energy and cell_energy nowhere, and so are the profiles: of one
     // layer and of one ring.
     close(
-        report.fidelity_score.unwrap(),
+        report.figures.fidelity_score.unwrap(),
         2.0 * std::f64::consts::LN_2.sqrt() / 6.0,
     );
     // Channels: a has (0, 0) even in the quadrant x ≥ 0, y < 1, b has (0, 1) odd.
-    let sums = report.channel_sums.unwrap();
+    let sums = report.figures.channel_sums.unwrap();
     close(sums.mae, (1.0 + 2.0 + 7.0 + 8.0) / 10.0);
     close(sums.wasserstein1, (1.5 + 7.5) / 5.0);
-    assert!(report.correlation.names.len() == 9 && report.linearity.energies.is_empty());
+    assert!(
+        report.figures.correlation.names.len() == 9 && report.figures.linearity.energies.is_empty()
+    );
 }
 
 #[test]
@@ -102,7 +147,7 @@ fn showers_without_energy_leave_nulls() {
         (compare(&other, &zero), false),
     ] {
         let null = |name: &str| {
-            let o = report.observable(name).unwrap();
+            let o = report.figures.observable(name).unwrap();
             o.jsd.is_none()
                 && o.wasserstein1.is_none()
                 && o.ks.is_none()
@@ -121,16 +166,17 @@ fn showers_without_energy_leave_nulls() {
         );
         assert_eq!(
             report
+                .figures
                 .observable("visible_energy")
                 .unwrap()
                 .jsd
                 .is_some_and(|j| j == 0.0),
             both
         );
-        assert_eq!(report.fidelity_score, None);
-        assert_eq!(report.correlation.mean_abs_difference, None);
-        assert_eq!(report.linearity.energies, [20.0]);
-        assert_eq!(report.linearity.generated.sigma90, [0.0]);
+        assert_eq!(report.figures.fidelity_score, None);
+        assert_eq!(report.figures.correlation.mean_abs_difference, None);
+        assert_eq!(report.figures.linearity.energies, [20.0]);
+        assert_eq!(report.figures.linearity.generated.sigma90, [0.0]);
         assert!(!report.to_string().contains("NaN"));
         assert_eq!(json(&report)["correlation"]["generated"][0][0], Value::Null);
     }
@@ -145,11 +191,16 @@ fn a_threshold_above_everything_is_an_empty_sample() {
     };
     let report = evaluate(&a, &a, &options).unwrap();
     assert_eq!(
-        report.observable("n_hits").unwrap().reference.mean,
+        report.figures.observable("n_hits").unwrap().reference.mean,
         Some(0.0)
     );
     assert_eq!(
-        report.observable("cell_energy").unwrap().reference.mean,
+        report
+            .figures
+            .observable("cell_energy")
+            .unwrap()
+            .reference
+            .mean,
         None
     );
     assert_eq!(report.threshold, 10.0);
@@ -163,7 +214,7 @@ fn the_threshold_is_the_reference_s_unless_given() {
         MemorySample::new(info, vec![1.0, 3.0], vec![1.0], 1)
     };
     let hits = |report: Evaluation| {
-        let hits = report.observable("n_hits").unwrap();
+        let hits = report.figures.observable("n_hits").unwrap();
         (
             report.threshold,
             hits.reference.mean.unwrap(),
@@ -219,7 +270,7 @@ fn continuous_energies_fall_into_ten_bins() {
     };
     // The generated sample lacks the two highest bins and has fewer than 50 in the bin before.
     let (reference, generated) = (draw(1000, 10.0, 110.0), draw(700, -10.0, 86.0));
-    let linearity = compare(&reference, &generated).linearity;
+    let linearity = compare(&reference, &generated).figures.linearity;
     assert_eq!(
         linearity.energies,
         [15.0, 25.0, 35.0, 45.0, 55.0, 65.0, 75.0]
@@ -228,9 +279,7 @@ fn continuous_energies_fall_into_ten_bins() {
     for (k, energy) in linearity.energies.iter().enumerate() {
         let side = &linearity.generated;
         assert!((side.mu90[k] / energy - 1.05).abs() < 0.03);
-        let n90 = (9 * side.events[k]).div_ceil(10) as f64;
-        close(side.mu90_error[k], side.sigma90[k] / n90.sqrt());
-        close(side.sigma90_error[k], side.sigma90[k] / (2.0 * n90).sqrt());
+        close(side.resolution[k].unwrap(), side.sigma90[k] / side.mu90[k]);
     }
 }
 
@@ -243,7 +292,7 @@ fn discrete_energies_need_50_showers_in_both() {
     let a = of([(30.0, 50), (10.0, 60), (20.0, 100)]);
     // 10 GeV equal as float32 only; 20 GeV too few.
     let b = of([(30.0, 50), (10.0 + 1e-9, 55), (20.0, 49)]);
-    let linearity = compare(&a, &b).linearity;
+    let linearity = compare(&a, &b).figures.linearity;
     assert_eq!(linearity.energies, [10.0, 30.0]);
     assert_eq!(
         (linearity.reference.events, linearity.generated.events),
@@ -267,7 +316,12 @@ fn calice_start_is_an_option() {
     };
     let report = evaluate(&a, &a, &options).unwrap();
     assert_eq!(
-        report.observable("shower_start").unwrap().reference.mean,
+        report
+            .figures
+            .observable("shower_start")
+            .unwrap()
+            .reference
+            .mean,
         Some(0.0)
     );
     assert_eq!(json(&report)["shower_start_definition"], json!("calice"));
@@ -281,6 +335,7 @@ fn calice_start_is_an_option() {
     assert_eq!(
         evaluate(&a, &a, &options)
             .unwrap()
+            .figures
             .observable("shower_start")
             .unwrap()
             .jsd,
@@ -292,8 +347,14 @@ fn calice_start_is_an_option() {
 fn images_and_table() {
     let report = compare(&random([4, 5, 3], 200, 1), &random([4, 5, 3], 300, 2));
     let (front, side) = (
-        report.reference.front_image().unwrap(),
-        report.reference.side_image().unwrap(),
+        report
+            .reference
+            .front_image(&report.reference.mean_shower)
+            .unwrap(),
+        report
+            .reference
+            .side_image(&report.reference.mean_shower)
+            .unwrap(),
     );
     assert_eq!((front.len(), side.len()), (15, 12));
     let total: f64 = report.reference.mean_shower.iter().sum();
@@ -301,7 +362,7 @@ fn images_and_table() {
     close(side.iter().sum(), total);
     close(
         side[..3].iter().sum(),
-        report.profiles.longitudinal.reference[0],
+        report.figures.profiles.longitudinal.reference[0],
     );
     let table = report.to_string();
     assert!(
@@ -333,18 +394,20 @@ fn voxels_have_no_rings() {
         MemorySample::new(voxels(), cells, vec![10.0; 100], 7)
     };
     let report = compare(&of(1), &of(2));
-    assert!(report.profiles.radial.is_none() && report.reference.front_image().is_none());
-    assert_eq!(report.profiles.longitudinal.reference.len(), 4);
-    assert_eq!(report.correlation.names.len(), 8);
-    assert_eq!(report.observables.len(), 4 + 2 + 3 + 4 * 6 + 1);
-    let jsd = |name: &str| report.observable(name).unwrap().jsd.unwrap().sqrt();
+    assert!(
+        report.figures.profiles.radial.is_none() && report.reference.front_image(&[]).is_none()
+    );
+    assert_eq!(report.figures.profiles.longitudinal.reference.len(), 4);
+    assert_eq!(report.figures.correlation.names.len(), 8);
+    assert_eq!(report.figures.observables.len(), 4 + 2 + 3 + 4 * 6 + 1);
+    let jsd = |name: &str| report.figures.observable(name).unwrap().jsd.unwrap().sqrt();
     let named: f64 = ["visible_energy", "n_hits", "cell_energy", "cog_z"]
         .into_iter()
         .map(jsd)
         .sum();
     close(
-        report.fidelity_score.unwrap(),
-        (named + report.profiles.longitudinal.jsd().unwrap().sqrt()) / 5.0,
+        report.figures.fidelity_score.unwrap(),
+        (named + report.figures.profiles.longitudinal.jsd.unwrap().sqrt()) / 5.0,
     );
     assert!(json(&report)["profiles"].get("radial").is_none());
     let grid = random([4, 3, 2], 100, 1);

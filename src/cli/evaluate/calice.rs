@@ -1,6 +1,6 @@
 //! `--shower-start` and the coefficients of its CALICE rule.
 
-use calogen::observables::{Calice, ShowerStart};
+use calogen::observables::{Calice, Sample, ShowerStart};
 use calogen::report::FileSample;
 use calogen::{Error, Result};
 use clap::ValueEnum;
@@ -85,15 +85,12 @@ impl Coefficients {
 
     fn find(&self, reference: &FileSample) -> Result<Calice> {
         let default = Calice::default();
-        let info = reference.file().info();
-        let of_file = match info.unit.as_str() {
-            "MIP" => Some(1.0),
-            "MeV" => info.mip.map(f64::from),
-            _ => None,
-        };
-        let mip = self.calice_mip.or(of_file).filter(|&mip| mip > 0.0);
+        let mip = self
+            .calice_mip
+            .or(reference.info().mip)
+            .filter(|&mip| mip > 0.0);
         let Some(mip) = mip else {
-            let (path, unit) = (reference.file().path().display(), &info.unit);
+            let (path, unit) = (&reference.info().file, &reference.info().unit);
             return Err(Error::Config(format!(
                 "--shower-start calice needs --calice-mip, one MIP in {unit}: {path} does not say it"
             )));

@@ -4,6 +4,7 @@
 //! What can fail for its options alone fails before the showers are read.
 
 mod calice;
+mod errors;
 mod regressor;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ pub struct Args {
     threshold: Option<f64>,
     #[command(flatten)]
     start: calice::StartArgs,
+    #[command(flatten)]
+    errors: errors::ErrorArgs,
     #[command(flatten)]
     regressor: regressor::RegressorArgs,
     /// Print the report as one JSON object instead of the table; of several generated files as an array in an object,
@@ -92,6 +95,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let options = Options {
         threshold: args.threshold,
         shower_start: args.start.find(&reference)?,
+        bootstrap: args.errors.bootstrap(),
         ..Options::default()
     };
     let facts = facts(&reference, options.shower_start);

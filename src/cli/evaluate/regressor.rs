@@ -49,7 +49,9 @@ impl Regressor {
     ) -> Result<()> {
         let of_reference = self.run(reference)?;
         for (evaluation, sample) in evaluations.iter_mut().zip(generated) {
-            let found = regression(&self.name, &of_reference, &self.run(sample)?);
+            let of_sample = self.run(sample)?;
+            let bootstrap = evaluation.bootstrap;
+            let found = regression(&self.name, &of_reference, &of_sample, bootstrap);
             evaluation.set_regression(found);
         }
         Ok(())

@@ -22,7 +22,7 @@ pub fn part(all: &[Evaluation], names: &Names) -> Part {
 fn correlations(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
     let mut plots = Vec::new();
     for (k, evaluation) in all.iter().enumerate() {
-        let correlation = &evaluation.correlation;
+        let correlation = &evaluation.figures.correlation;
         // A column that is constant in both, such as the layer of an image, says nothing.
         let kept: Vec<usize> = (0..correlation.names.len())
             .filter(|&i| {

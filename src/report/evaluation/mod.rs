@@ -2,6 +2,7 @@
 //!
 //! A section is a file with a function from the evaluations to its [`Part`]; what a geometry does not have is left out.
 
+mod channels;
 mod correlations;
 mod curves;
 mod mean_shower;
@@ -47,6 +48,7 @@ const PARTS: &[fn(&[Evaluation], &Names) -> Part] = &[
     profiles::part,
     observables::centres,
     observables::development,
+    channels::part,
     mean_shower::part,
     correlations::part,
     observables::table,

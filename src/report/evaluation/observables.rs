@@ -3,8 +3,8 @@
 use super::Part;
 use super::curves;
 use super::names::Names;
-use super::text::{number, strings};
-use crate::metrics::Evaluation;
+use super::text::{strings, with_error};
+use crate::metrics::{Comparison, Evaluation};
 use crate::report::Table;
 
 const ENERGY: [&str; 3] = ["visible_energy", "cell_energy", "n_hits"];
@@ -28,7 +28,9 @@ pub fn energies(all: &[Evaluation], names: &Names) -> Part {
 /// Centres and widths, and what no other section shows.
 pub fn centres(all: &[Evaluation], names: &Names) -> Part {
     let known = [&ENERGY[..], &CENTRES, &DEVELOPMENT, &ELSEWHERE].concat();
-    let others = all.first().map_or(&[][..], |first| &first.observables);
+    let others = all
+        .first()
+        .map_or(&[][..], |first| &first.figures.observables);
     let others = others.iter().map(|o| o.name.as_str());
     let mut list = CENTRES.to_vec();
     list.extend(others.filter(|name| !known.contains(name)));
@@ -56,43 +58,77 @@ pub fn table(all: &[Evaluation], names: &Names) -> Part {
     Part {
         heading: "All observables",
         text: "JSD is the Jensen-Shannon divergence of the histograms (natural logarithm, at most 0.693), W1 the \
-             Wasserstein distance in the observable's unit, KS the Kolmogorov-Smirnov statistic. All are 0 for \
-             equal samples.",
-        tables: tables(all, names),
+             Wasserstein distance in the observable's unit, KS the Kolmogorov-Smirnov statistic and p its probability \
+             for samples of one distribution (cells of one shower are not independent, so that of the cell energies is \
+             too small), area half the area between the normalised histograms, separation half the sum of \
+             (h1 − h2)²/(h1 + h2). All but p are 0 for equal samples; beside the first three stands the same figure for \
+             the two halves of the reference.",
+        tables: (all.iter().zip(&names.generated))
+            .flat_map(|(e, name)| [moments(e, name), distances(e, name)])
+            .collect(),
         plots: Vec::new(),
     }
 }
 
-/// Every observable, a table for each generated sample.
-fn tables(all: &[Evaluation], names: &Names) -> Vec<Table> {
-    let table = |(e, name): (&Evaluation, &String)| Table {
-        caption: name.clone(),
+/// A figure of an observable.
+type Column = fn(&Comparison) -> Option<f64>;
+
+fn moments(e: &Evaluation, name: &str) -> Table {
+    let columns: [(&str, Column); 4] = [
+        ("Reference mean", |o| o.reference.mean),
+        ("Generated mean", |o| o.generated.mean),
+        ("Reference std", |o| o.reference.std),
+        ("Generated std", |o| o.generated.std),
+    ];
+    let row = |o: &Comparison| {
+        let errors = e.errors.as_ref().and_then(|e| e.observable(&o.name));
+        let mut row = vec![o.name.clone()];
+        row.extend(columns.map(|(_, of)| with_error(of(o), errors.and_then(of))));
+        row
+    };
+    Table {
+        caption: name.to_owned(),
+        columns: std::iter::once("Observable")
+            .chain(columns.map(|(name, _)| name))
+            .map(String::from)
+            .collect(),
+        rows: e.figures.observables.iter().map(row).collect(),
+    }
+}
+
+fn distances(e: &Evaluation, name: &str) -> Table {
+    let beside: [Column; 3] = [|o| o.jsd, |o| o.wasserstein1, |o| o.ks];
+    let alone: [Column; 3] = [
+        |o| o.ks_p_value,
+        |o| o.area_difference,
+        |o| o.separation_power,
+    ];
+    let row = |o: &Comparison| {
+        let errors = e.errors.as_ref().and_then(|e| e.observable(&o.name));
+        let halves = e.halves.as_ref();
+        let noise = halves.and_then(|h| h.figures.observable(&o.name));
+        let mut row = vec![o.name.clone()];
+        for of in beside {
+            row.push(with_error(of(o), errors.and_then(of)));
+            row.push(with_error(noise.and_then(of), None));
+        }
+        row.extend(alone.map(|of| with_error(of(o), errors.and_then(of))));
+        row
+    };
+    Table {
+        caption: name.to_owned(),
         columns: strings(&[
             "Observable",
-            "Reference mean",
-            "± std",
-            "Generated mean",
-            "± std",
             "JSD",
+            "halves",
             "W1",
+            "halves",
             "KS",
+            "halves",
+            "p",
+            "Area",
+            "Separation",
         ]),
-        rows: e
-            .observables
-            .iter()
-            .map(|o| {
-                vec![
-                    o.name.clone(),
-                    number(o.reference.mean),
-                    number(o.reference.std),
-                    number(o.generated.mean),
-                    number(o.generated.std),
-                    number(o.jsd),
-                    number(o.wasserstein1),
-                    number(o.ks),
-                ]
-            })
-            .collect(),
-    };
-    all.iter().zip(&names.generated).map(table).collect()
+        rows: e.figures.observables.iter().map(row).collect(),
+    }
 }

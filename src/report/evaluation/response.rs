@@ -3,7 +3,7 @@
 use super::Part;
 use super::curves::{self, RATIO};
 use super::names::Names;
-use super::text::{NONE, short, strings};
+use super::text::{ratio, short, strings, with_error};
 use crate::metrics::{Evaluation, LinearitySide};
 use crate::report::{Axis, Figure, Plot, Role, Series, Table};
 
@@ -27,15 +27,18 @@ type Column = fn(&LinearitySide, usize) -> f64;
 fn tables(all: &[Evaluation], names: &Names) -> Vec<Table> {
     let figures: [(&str, Column); 3] = [
         ("Visible energy", |side, k| side.mean_visible_energy[k]),
-        ("σ90/μ90", |side, k| side.sigma90[k] / side.mu90[k]),
+        ("σ90/μ90", |side, k| {
+            side.resolution[k].unwrap_or(f64::NAN)
+        }),
         ("Hits", |side, k| side.mean_n_hits[k]),
     ];
     let mut tables = Vec::new();
     for (e, name) in all.iter().zip(&names.generated) {
-        let linearity = &e.linearity;
+        let linearity = &e.figures.linearity;
         if linearity.energies.is_empty() {
             continue;
         }
+        let errors = e.errors.as_ref().map(|errors| &errors.linearity);
         let mut columns = strings(&["GeV", "Showers ref.", "gen."]);
         for (name, _) in &figures {
             columns.extend([format!("{name} ref."), "gen.".into(), "Ratio".into()]);
@@ -50,13 +53,10 @@ fn tables(all: &[Evaluation], names: &Names) -> Vec<Table> {
                 b.events[k].to_string(),
             ];
             for (_, of) in &figures {
-                let (a, b) = (of(a, k), of(b, k));
-                let ratio = if (b / a).is_finite() {
-                    format!("{:.3}", b / a)
-                } else {
-                    NONE.into()
-                };
-                row.extend([short(a), short(b), ratio]);
+                let a = (of(a, k), errors.map(|e| of(&e.reference, k)));
+                let b = (of(b, k), errors.map(|e| of(&e.generated, k)));
+                row.extend([a, b].map(|(value, error)| with_error(Some(value), error)));
+                row.push(ratio(a, b));
             }
             row
         };
@@ -72,8 +72,8 @@ fn tables(all: &[Evaluation], names: &Names) -> Vec<Table> {
     tables
 }
 
-/// A figure by energy with its error.
-type Point = fn(&LinearitySide, usize) -> (f64, f64);
+/// A figure of one side.
+type Points = fn(&LinearitySide, usize) -> f64;
 
 /// Mean and resolution by incident energy.
 fn linearity(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
@@ -82,40 +82,47 @@ fn linearity(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
     };
     let mut energies: Vec<f64> = all
         .iter()
-        .flat_map(|e| e.linearity.energies.clone())
+        .flat_map(|e| e.figures.linearity.energies.clone())
         .collect();
     energies.sort_by(f64::total_cmp);
     energies.dedup();
     if energies.is_empty() {
         return Vec::new();
     }
-    let mean: Point = |side, k| (side.mu90[k], side.mu90_error[k]);
-    let resolution: Point = |side, k| {
-        let value = side.sigma90[k] / side.mu90[k];
-        let relative =
-            (side.sigma90_error[k] / side.sigma90[k]).hypot(side.mu90_error[k] / side.mu90[k]);
-        (value, value * relative)
-    };
-    let plot = |title: &str, label: String, of: Point| -> Plot {
-        let series = |name: &str, role, own: &[f64], side: &LinearitySide| {
+    let plot = |title: &str, label: String, of: Points| -> Plot {
+        let series = |name: &str,
+                      role,
+                      own: &[f64],
+                      side: &LinearitySide,
+                      errors: Option<&LinearitySide>| {
             // Every series has a place for every energy, so that ratios find their partner.
-            let points = energies.iter().map(|energy| {
-                let k = own.iter().position(|e| e == energy);
-                k.map_or((f64::NAN, 0.0), |k| of(side, k))
-            });
-            let (y, error) = points.unzip();
-            Series::points(name, role, energies.clone(), y).with_error(error)
+            let place = |energy: &f64| own.iter().position(|e| e == energy);
+            let y = (energies.iter()).map(|e| place(e).map_or(f64::NAN, |k| of(side, k)));
+            let error = |e: &f64| {
+                place(e)
+                    .zip(errors)
+                    .map_or(0.0, |(k, errors)| of(errors, k))
+            };
+            Series::points(name, role, energies.clone(), y.collect())
+                .with_error(energies.iter().map(error).collect())
         };
         let x = Axis::linear("Incident energy [GeV]");
-        let widest = all.iter().max_by_key(|e| e.linearity.energies.len());
+        let widest = all
+            .iter()
+            .max_by_key(|e| e.figures.linearity.energies.len());
         let mut figure = Figure::new(title, x, Axis::linear(label));
         if let Some(e) = widest {
-            let (own, side) = (&e.linearity.energies, &e.linearity.reference);
-            figure = figure.with(series(&names.reference, Role::Reference, own, side));
+            let linearity = &e.figures.linearity;
+            let errors = e.errors.as_ref().map(|e| &e.linearity.reference);
+            let (own, side) = (&linearity.energies, &linearity.reference);
+            figure = figure.with(series(&names.reference, Role::Reference, own, side, errors));
         }
         for (k, e) in all.iter().enumerate() {
-            let (own, side) = (&e.linearity.energies, &e.linearity.generated);
-            figure = figure.with(series(&names.generated[k], Role::Generated(k), own, side));
+            let linearity = &e.figures.linearity;
+            let errors = e.errors.as_ref().map(|e| &e.linearity.generated);
+            let (own, side) = (&linearity.energies, &linearity.generated);
+            let (name, role) = (&names.generated[k], Role::Generated(k));
+            figure = figure.with(series(name, role, own, side, errors));
         }
         figure.with_ratio(RATIO).into()
     };
@@ -125,12 +132,14 @@ fn linearity(all: &[Evaluation], names: &Names) -> Vec<(String, Plot)> {
             plot(
                 "Linearity",
                 format!("μ90 of the visible energy [{}]", first.unit),
-                mean,
+                |side, k| side.mu90[k],
             ),
         ),
         (
             "resolution".into(),
-            plot("Resolution", "σ90 / μ90".into(), resolution),
+            plot("Resolution", "σ90 / μ90".into(), |side, k| {
+                side.resolution[k].unwrap_or(f64::NAN)
+            }),
         ),
     ]
 }

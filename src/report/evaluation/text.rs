@@ -1,25 +1,30 @@
 //! Figures as text.
 
+use crate::metrics::text;
+
 /// Where there is no figure.
-pub const NONE: &str = "–";
+const NONE: &str = "–";
 
 /// Four significant digits.
 pub fn short(value: f64) -> String {
-    let text = match value.abs() {
-        0.0 => "0".into(),
-        v if !v.is_finite() => return NONE.into(),
-        v if (1e-4..1e7).contains(&v) => {
-            let digits = 3 - v.log10().floor() as i32;
-            format!("{value:.*}", digits.max(0) as usize)
-        }
-        _ => format!("{value:.3e}"),
-    };
-    text.replace('-', "−")
+    typeset(&text::short(value))
 }
 
-/// A figure, or [`NONE`].
-pub fn number(value: Option<f64>) -> String {
-    value.map_or(NONE.into(), short)
+/// A figure and its error in the last digits: `1.234(12)`.
+pub fn with_error(value: Option<f64>, error: Option<f64>) -> String {
+    typeset(&text::with_error(value, error))
+}
+
+/// The ratio generated / reference, with the error of two independent figures.
+pub fn ratio(reference: (f64, Option<f64>), generated: (f64, Option<f64>)) -> String {
+    typeset(&text::ratio(reference, generated))
+}
+
+fn typeset(text: &str) -> String {
+    match text {
+        "-" => NONE.into(),
+        text => text.replace('-', "−"),
+    }
 }
 
 /// Owned names.
