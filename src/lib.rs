@@ -26,18 +26,22 @@
 //! | [`losses`] | losses over variables |
 //! | [`models`] | the systems, one file each; weights files |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
-//! | [`train`] / [`generate`] / [`reconstruct`] / [`report`] | the training loop / the generator / regressors / plots and the page |
+//! | [`train`] / [`generate`] / [`reconstruct`] / [`classify`] / [`inception`] / [`report`] | the training loop / the generator / regressors / a network that tells samples apart / features of images / plots and the page |
 //!
 //! Without default features `gpu` to `models`, `generate` and `reconstruct` remain: what an embedding program needs. `train`, `hdf5`
-//! (module `data`), `report` (with `observables` and `metrics`) and `cli` (the program) are features.
+//! (module `data`), `report` (with `observables`, `metrics`, `classify` and `inception`) and `cli` (the program) are features.
 #![warn(missing_docs)]
 
+#[cfg(feature = "report")]
+pub mod classify;
 #[cfg(feature = "hdf5")]
 pub mod data;
 mod error;
 pub mod files;
 pub mod generate;
 pub mod gpu;
+#[cfg(feature = "report")]
+pub mod inception;
 pub mod losses;
 #[cfg(feature = "report")]
 pub mod metrics;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::gpu::Gpu;
-use crate::models::{Build, Metadata, Networks, System, Weights};
+use crate::models::{self, Build, Metadata, Networks, Preset, System, Weights};
 use crate::tape::{Options, Program, Tape};
 use crate::{Error, Result};
 
@@ -35,11 +35,39 @@ impl Reconstructor {
     pub fn load(gpu: &Arc<Gpu>, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (system, networks, metadata) = Networks::load(gpu, Weights::read(path)?, path)?;
+        Self::of(gpu, system, &networks, metadata).map_err(|e| match e {
+            Error::Config(what) => Error::format(path, what),
+            other => other,
+        })
+    }
+
+    /// A regressor of the published size with the initial weights that `seed` gives: its features are a random projection of
+    /// a shower, its energies mean nothing.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such model or it is no regressor.
+    pub fn untrained(gpu: &Arc<Gpu>, model: &str, seed: u64) -> Result<Self> {
+        let system = models::preset(model, Preset::Paper)?;
+        let networks = Networks::new(gpu, system.as_ref(), &system.kept(), seed, false)?;
+        let metadata = Metadata {
+            model: model.into(),
+            config: system.config(),
+            ..Metadata::default()
+        };
+        Self::of(gpu, system, &networks, metadata)
+    }
+
+    fn of(
+        gpu: &Arc<Gpu>,
+        system: Box<dyn System>,
+        networks: &Networks,
+        metadata: Metadata,
+    ) -> Result<Self> {
         let tape = Tape::new();
-        let build = Build::new(&tape, &networks, system.as_ref(), BATCH);
+        let build = Build::new(&tape, networks, system.as_ref(), BATCH);
         let Some([features, energy]) = system.reconstruct(&build) else {
             let what = format!("model {} is no regressor", metadata.model);
-            return Err(Error::format(path, what));
+            return Err(Error::Config(what));
         };
         let outputs = [
             ("features", features.batch_first()),

@@ -23,7 +23,7 @@ macro_rules! commands {
     ($($variant:ident => $module:ident,)+) => {
         #[derive(Subcommand)]
         enum Command {
-            $($variant($module::Args),)+
+            $($variant(Box<$module::Args>),)+
         }
 
         impl Command {

@@ -126,6 +126,8 @@ pub fn evaluate_all(
             classifier: None,
             frechet_regression_distance: None,
             regression: None,
+            frechet_inception_distance: None,
+            distances: None,
             bootstrap: options.bootstrap,
             errors,
             halves: (reference.kept.events() > 1).then_some(halves),

@@ -5,18 +5,22 @@
 //! not defined (of an empty sample, of a constant column) is `None` and null in the report, never NaN.
 
 mod channels;
+mod classifier;
 mod correlation;
+mod distances;
 mod drawn;
 mod evaluate;
 mod fidelity;
 mod figures;
 mod frechet;
 mod histogram;
+mod inception;
 mod jsd;
 mod ks;
 mod layers;
 mod leaves;
 mod linearity;
+mod matrix;
 mod moments;
 mod overlap;
 mod profiles;
@@ -28,12 +32,19 @@ mod view;
 mod wasserstein;
 
 pub use channels::ChannelSums;
+pub use classifier::{Classifier, Isotonic, Separation, auc, auc_error};
 pub use correlation::{Correlation, pearson};
+pub use distances::{
+    DISTANCE_PARTS, DistanceFigures, Distances, Estimate, FpdOptions, Kernel, KernelOptions,
+    Neighbours, Pair, distances, fpd, intercept, kernel_distances, median_distance, mmd,
+    neighbours,
+};
 pub use evaluate::{Options, agree, evaluate, evaluate_all};
 pub use fidelity::{fidelity_by_epoch, fidelity_terms};
 pub use figures::{Comparison, Figures, Half, Halves};
 pub use frechet::frechet_distance;
 pub use histogram::{Binning, Histogram};
+pub use inception::{FrechetPair, InceptionDistance};
 pub use jsd::jensen_shannon;
 pub use ks::{kolmogorov_smirnov, ks_p_value};
 pub use layers::{Depth, LayerCorrelation};
@@ -42,5 +53,5 @@ pub use moments::Moments;
 pub use overlap::{area_difference, separation_power};
 pub use profiles::{Profile, Profiles};
 pub use regression::{Regression, RegressorSample, Resolution, regression};
-pub use report::{Classifier, Evaluation, SampleSummary};
+pub use report::{Evaluation, SampleSummary};
 pub use wasserstein::wasserstein1;

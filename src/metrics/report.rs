@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::drawn::Side;
-use super::{Figures, Halves, Regression};
+use super::{Classifier, Distances, Figures, Halves, InceptionDistance, Regression};
 use crate::observables::{Bootstrap, Geometry};
 
 /// How two samples compare. Serialises to `report.json`; what plots need beyond that is skipped there.
@@ -31,6 +31,10 @@ pub struct Evaluation {
     pub frechet_regression_distance: Option<f64>,
     /// What that regressor says of both samples.
     pub regression: Option<Regression>,
+    /// Fréchet Inception Distances, where weights of the network were given.
+    pub frechet_inception_distance: Option<InceptionDistance>,
+    /// Distances over high-level features, where they were asked for.
+    pub distances: Option<Distances>,
     /// How `errors` were found.
     pub bootstrap: Bootstrap,
     /// Statistical error of each of the figures: the standard deviation over Poisson bootstrap replicas of both samples,
@@ -93,25 +97,6 @@ impl SampleSummary {
         }
         Some(image)
     }
-}
-
-/// A network trained to tell the two samples apart.
-#[derive(Debug, Clone, Serialize)]
-pub struct Classifier {
-    /// Area under the curve on the showers held out; 0.5 where they cannot be told apart.
-    pub auc: f64,
-    /// The same figure for two halves of the reference.
-    pub reference_auc: f64,
-    /// What the network sees of a shower.
-    pub inputs: String,
-    /// Number of weights.
-    pub parameters: usize,
-    /// Showers trained on.
-    pub train_events: usize,
-    /// Showers held out.
-    pub test_events: usize,
-    /// Seed of split, weights and order.
-    pub seed: u64,
 }
 
 impl Evaluation {

@@ -41,6 +41,15 @@ impl fmt::Display for Evaluation {
         if let Some(regression) = &self.regression {
             write!(f, "{regression}")?;
         }
+        if let Some(classifier) = &self.classifier {
+            write!(f, "{classifier}")?;
+        }
+        if let Some(distances) = &self.distances {
+            write!(f, "{distances}")?;
+        }
+        if let Some(distance) = &self.frechet_inception_distance {
+            write!(f, "{distance}")?;
+        }
         self.sums_up(f)
     }
 }

@@ -58,6 +58,13 @@ impl Features {
         Self { names, rows }
     }
 
+    /// Whether the showers say their incident energies: false where one is 0 or less.
+    pub fn knows_incident(&self) -> bool {
+        let column = self.names.iter().position(|n| n == INCIDENT);
+        let all = column.map(|c| self.rows.iter().skip(c).step_by(self.width()));
+        all.is_some_and(|mut all| all.all(|v| *v > LOG_OFFSET.log10()))
+    }
+
     /// The high-level features of every shower of `sample`; cells below `threshold`, compared as stored, count as 0.
     ///
     /// On a grid these are, in units of the file and of cells,

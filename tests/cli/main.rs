@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod evaluate;
+mod features;
 mod particles;
 mod production;
 mod sample;

@@ -1,7 +1,9 @@
 //! Observables and metrics against values worked out by hand or in closed form.
 
+mod classifier;
 mod distances;
 mod errors;
+mod feature_distances;
 mod features;
 mod observables;
 mod report;

@@ -1,9 +1,11 @@
 //! Systems end to end: sizes, training, resuming, weights files, generation.
 
 mod bib_ae;
+mod classify;
 mod embed;
 mod export;
 mod generate;
+mod inception;
 mod latent;
 mod layers;
 mod onnx;

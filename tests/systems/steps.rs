@@ -16,7 +16,7 @@ const LOSS_TOLERANCE: f64 = 2e-4;
 const UPDATE_TOLERANCE: f64 = 5e-3;
 
 /// `count` numbers in (0, 1) that belong to a name.
-fn named(name: &str, count: usize) -> Vec<f64> {
+pub fn named(name: &str, count: usize) -> Vec<f64> {
     let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |seed, byte| {
         (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });

@@ -4,7 +4,10 @@
 //! What can fail for its options alone fails before the showers are read.
 
 mod calice;
+mod classifier;
+mod distances;
 mod errors;
+mod inception;
 mod regressor;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +55,12 @@ pub struct Args {
     errors: errors::ErrorArgs,
     #[command(flatten)]
     regressor: regressor::RegressorArgs,
+    #[command(flatten)]
+    distances: distances::DistanceArgs,
+    #[command(flatten)]
+    classifier: classifier::ClassifierArgs,
+    #[command(flatten)]
+    inception: inception::InceptionArgs,
     /// Print the report as one JSON object instead of the table; of several generated files as an array in an object,
     /// {"reports":[…]} [default: off]
     #[arg(long)]
@@ -101,9 +110,20 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let facts = facts(&reference, options.shower_start);
     prepare(&args.out)?;
     let regressor = args.regressor.load(global)?;
+    let classifier = args.classifier.open(global)?;
+    let inception = args.inception.load(&reference, global)?;
     let mut evaluations = compare(&reference, &generated, &options)?;
     if let Some(regressor) = regressor {
         regressor.add(&reference, &generated, &mut evaluations)?;
+    }
+    args.distances
+        .add(&reference, &generated, &mut evaluations)?;
+    if let Some(gpu) = classifier {
+        let (args, seed) = (&args.classifier, args.distances.seed);
+        args.add(&gpu, &reference, &generated, seed, &mut evaluations)?;
+    }
+    if let Some(inception) = inception {
+        inception.add(&reference, &generated, &mut evaluations)?;
     }
     write(&args.out, &evaluations, &facts)?;
     match &evaluations[..] {

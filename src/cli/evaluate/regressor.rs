@@ -17,6 +17,10 @@ pub struct RegressorArgs {
     /// none]
     #[arg(long, value_name = "WEIGHTS")]
     regressor: Option<String>,
+    /// The regressor is the name of a model of the published size with random weights of this seed: its features give a
+    /// distance, its energies mean nothing [default: a trained one]
+    #[arg(long, value_name = "SEED", requires = "regressor")]
+    untrained: Option<u64>,
 }
 
 impl RegressorArgs {
@@ -26,9 +30,15 @@ impl RegressorArgs {
             return Ok(None);
         };
         let gpu = Gpu::open(global.device.as_deref())?;
-        Ok(Some(Regressor {
-            name: name.clone(),
-            network: Reconstructor::load(&gpu, crate::weights::find(name)?)?,
+        Ok(Some(match self.untrained {
+            Some(seed) => Regressor {
+                name: format!("{name}, untrained (seed {seed})"),
+                network: Reconstructor::untrained(&gpu, name, seed)?,
+            },
+            None => Regressor {
+                name: name.clone(),
+                network: Reconstructor::load(&gpu, crate::weights::find(name)?)?,
+            },
         }))
     }
 }

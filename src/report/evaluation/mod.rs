@@ -3,8 +3,11 @@
 //! A section is a file with a function from the evaluations to its [`Part`]; what a geometry does not have is left out.
 
 mod channels;
+mod classifier;
 mod correlations;
 mod curves;
+mod distances;
+mod inception;
 mod mean_shower;
 mod names;
 mod observables;
@@ -44,6 +47,9 @@ const PARTS: &[fn(&[Evaluation], &Names) -> Part] = &[
     summary::part,
     response::part,
     reconstructed::part,
+    classifier::part,
+    distances::part,
+    inception::part,
     observables::energies,
     profiles::part,
     observables::centres,

@@ -1,0 +1,62 @@
+//! `--distances`: distances over high-level features.
+
+use calogen::Result;
+use calogen::metrics::{DISTANCE_PARTS, Evaluation, distances};
+use calogen::observables::{Features, INCIDENT};
+use calogen::report::FileSample;
+
+use crate::output::Progress;
+
+/// Whether and how distances over features are computed.
+#[derive(clap::Args)]
+pub struct DistanceArgs {
+    /// Add distances over high-level features: Fréchet and kernel physics distance, maximum mean discrepancy, precision,
+    /// recall, density and coverage [default: off]
+    #[arg(long)]
+    distances: bool,
+    /// Seed of what is drawn: batches of distances, split, weights and order of classifiers
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl DistanceArgs {
+    /// Adds them to each evaluation, if asked for.
+    pub fn add(
+        &self,
+        reference: &FileSample,
+        generated: &[FileSample],
+        evaluations: &mut [Evaluation],
+    ) -> Result<()> {
+        let (true, Some(first)) = (self.distances, evaluations.first()) else {
+            return Ok(());
+        };
+        let samples = high_level(reference, generated, first.threshold)?;
+        let Some((reference, generated)) = samples.split_first() else {
+            return Ok(());
+        };
+        let parts = DISTANCE_PARTS * samples.len() as u64;
+        let progress = Progress::new("distances", "parts", parts);
+        let found = distances(reference, generated, self.seed, &|| progress.advance(1));
+        for (evaluation, found) in evaluations.iter_mut().zip(found) {
+            evaluation.distances = Some(found);
+        }
+        Ok(())
+    }
+}
+
+/// Features of the reference and of all generated samples. Where a sample does not know its incident energies, which an
+/// unconditional model records as 0, no sample has that feature.
+pub fn high_level(
+    reference: &FileSample,
+    generated: &[FileSample],
+    threshold: f64,
+) -> Result<Vec<Features>> {
+    let samples = std::iter::once(reference).chain(generated);
+    let all: Vec<Features> = samples
+        .map(|sample| Features::high_level(sample, threshold))
+        .collect::<Result<_>>()?;
+    match all.iter().all(Features::knows_incident) {
+        true => Ok(all),
+        false => Ok(all.into_iter().map(|f| f.without(INCIDENT)).collect()),
+    }
+}
