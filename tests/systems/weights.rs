@@ -171,3 +171,24 @@ fn all_shipped_weights_load_and_run() {
     }
     assert!(seen >= 4, "{seen} weights");
 }
+
+#[test]
+fn an_untrained_regressor_depends_on_its_seed_alone() {
+    let found = |seed| {
+        let regressor =
+            Reconstructor::untrained(gpu(), "regressor-core", seed).expect("a regressor");
+        assert_eq!(regressor.shape(), [15; 3]);
+        let showers: Vec<f32> = (0..2 * 15 * 15 * 15)
+            .map(|i| (i % 7) as f32 * 0.3)
+            .collect();
+        regressor.run(&showers).expect("features").features
+    };
+    let (a, b) = (found(1), found(2));
+    assert_eq!(a.len(), 200);
+    assert!(a == found(1) && a != b);
+    assert!(a[..100] != a[100..], "showers differ");
+    let error = Reconstructor::untrained(gpu(), "vae", 1)
+        .err()
+        .expect("no regressor");
+    assert_eq!(error.to_string(), "model vae is no regressor");
+}
