@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests, with all features; the generator alone; the embedding example.
+# All tests, with all features; the generator alone; the embedding example; the C interface.
 
 # shellcheck source-path=SCRIPTDIR source=setup.sh
 . "$(dirname "$0")/setup.sh"
@@ -19,6 +19,9 @@ echo "== the embedding example"
 cp Cargo.lock tools/embed/Cargo.lock # the same versions
 CARGO_TARGET_DIR=$target cargo run --release --manifest-path tools/embed/Cargo.toml -- \
     tools/weights/hgcal-small.safetensors || status=$?
+
+echo "== the C interface, from C, C++ and Python"
+tools/check_capi.sh release || status=$?
 
 echo "== results after $((SECONDS - start)) s"
 grep -E '^ *(Running|Doc-tests) |^test result:|^test .* FAILED$' "$log" | sed -E 's/ \([^ ]*\)$//' || true

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::{Generator, LabelRows, TILE};
 use crate::gpu::Readback;
 use crate::ops::random;
+use crate::tape::shape;
 use crate::{Error, Result};
 
 /// Batches under way.
@@ -338,6 +339,6 @@ impl Generator {
 
     /// Cells of a shower.
     pub(super) fn cells(&self) -> usize {
-        self.shape().iter().product()
+        shape::len(&self.shape())
     }
 }

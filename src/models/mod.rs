@@ -141,6 +141,7 @@ impl Entry {
                 serde_json::to_value(F::preset(name, preset)).map_err(|e| wrong(name, e))
             },
             open: |name, config| {
+                bounded(&config).map_err(|e| wrong(name, e))?;
                 let config = serde_json::from_value(config).map_err(|e| wrong(name, e))?;
                 let system = F::new(name, config).map_err(|e| wrong(name, e))?;
                 if system.batch() < 2 {
@@ -165,6 +166,27 @@ impl Entry {
 
 fn wrong(name: &str, what: impl std::fmt::Display) -> Error {
     Error::Config(format!("configuration of {name}: {what}"))
+}
+
+/// Counts and extents beyond this are mistakes, or malice of a weights file.
+const LARGEST: u64 = 1 << 24;
+/// Likewise elements of a list.
+const LONGEST: usize = 4096;
+
+fn bounded(config: &serde_json::Value) -> Result<()> {
+    use serde_json::Value;
+    match config {
+        Value::Number(n) if n.as_u64().is_some_and(|n| n > LARGEST) => Err(Error::Config(format!(
+            "{n} is beyond all sense, {LARGEST} at most"
+        ))),
+        Value::Array(list) if list.len() > LONGEST => Err(Error::Config(format!(
+            "a list of {} elements, {LONGEST} at most",
+            list.len()
+        ))),
+        Value::Array(list) => list.iter().try_for_each(bounded),
+        Value::Object(map) => map.values().try_for_each(bounded),
+        _ => Ok(()),
+    }
 }
 
 /// An error with words unless `holds`: for settings that only make sense within limits.

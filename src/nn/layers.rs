@@ -1,8 +1,9 @@
 //! Layers. Activations are `[C, .., N]` with the shower axis last; tensors have PyTorch's names and shapes.
 
 use super::network::{Init, Mode, Net};
+use crate::Error;
 use crate::ops::ConvSpec;
-use crate::tape::Var;
+use crate::tape::{Var, shape};
 
 /// Small number under the root of every normalisation.
 const EPS: f32 = 1e-5;
@@ -84,7 +85,7 @@ impl<'t> Net<'t> {
         bias: bool,
     ) -> Var<'t> {
         let c = x.extent(0);
-        let fan_in = c * kernel.iter().product::<usize>();
+        let fan_in = c.saturating_mul(shape::len(&kernel));
         let w = self.parameter(
             &format!("{name}.weight"),
             &[outputs, c, kernel[0], kernel[1], kernel[2]],
@@ -114,7 +115,7 @@ impl<'t> Net<'t> {
         bias: bool,
     ) -> Var<'t> {
         let (c, [kh, kw]) = (x.extent(0), window.kernel);
-        let fan_in = c * kh * kw;
+        let fan_in = shape::len(&[c, kh, kw]);
         let shape = [outputs, c, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
         let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
@@ -135,7 +136,7 @@ impl<'t> Net<'t> {
     ) -> Var<'t> {
         let (c, [kh, kw]) = (x.extent(0), window.kernel);
         // PyTorch counts the fan of a transposed convolution over its outputs.
-        let fan_in = outputs * kh * kw;
+        let fan_in = shape::len(&[outputs, kh, kw]);
         let shape = [c, outputs, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
         let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
@@ -263,6 +264,11 @@ impl<'t> Net<'t> {
     /// Normalises `(x - mean) / sqrt(var + 1e-5) * weight + bias`, the variance divided by n.
     #[track_caller]
     pub fn norm(&self, name: &str, x: Var<'t>, norm: Norm) -> Var<'t> {
+        // One that failed before, or without an axis to sum over.
+        if x.rank() < 2 {
+            let what = format!("{name}: a norm of shape {:?}", x.shape());
+            return self.tape.fail(Error::shape("norm", what));
+        }
         match norm {
             Norm::Batch => self.batch_norm(name, x, 0.1),
             Norm::Layer => {

@@ -6,6 +6,9 @@ use super::parameters::Parameters;
 use crate::Result;
 use crate::tape::{State, Tape, Var, shape};
 
+/// Tensors of a network, at most: a configuration from a file must not make a network without end.
+const MOST: usize = 10_000;
+
 /// How a tensor starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
@@ -220,6 +223,10 @@ impl<'t> Net<'t> {
         match self.source {
             Source::Declare(network) => {
                 let mut network = network.borrow_mut();
+                if network.tensors.len() == MOST {
+                    let what = format!("{}: more than {MOST} tensors", network.name);
+                    return (self.tape.fail(crate::Error::Config(what)), None);
+                }
                 let full = format!("{}.{name}", network.name);
                 network.tensors.push(TensorSpec {
                     name: name.into(),

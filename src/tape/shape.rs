@@ -3,9 +3,17 @@
 /// The extents of a tensor. An empty shape is a scalar.
 pub type Shape = Vec<usize>;
 
-/// Number of elements.
+/// Elements and extents beyond this are refused: kernels count them in 32 bits.
+const MOST: usize = u32::MAX as usize;
+
+/// Number of elements; the largest number there is if it is larger.
 pub fn len(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().fold(1, |n, &extent| n.saturating_mul(extent))
+}
+
+/// Whether kernels can address a tensor of this shape.
+pub fn addressable(shape: &[usize]) -> bool {
+    len(shape) <= MOST && shape.iter().all(|&extent| extent <= MOST)
 }
 
 /// The shape both broadcast to after NumPy's rules: aligned at the last axis, an extent of 1 stretches.

@@ -216,7 +216,11 @@ impl Tape {
         let shapes: Vec<Shape> = inputs.iter().map(Var::shape).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let shape = match op.shape(&views) {
-            Ok(shape) => shape,
+            Ok(shape) if shape::addressable(&shape) => shape,
+            Ok(shape) => {
+                let what = format!("a tensor of shape {shape:?} has more than 2^32 elements");
+                return self.fail(Error::shape(op.name(), what));
+            }
             Err(error) => return self.fail(error),
         };
         let mut nodes = self.nodes.borrow_mut();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use calogen::generate::{Generator, LabelRows};
-use calogen::models::{Condition, Metadata, Weights};
+use calogen::models::{self, Condition, Metadata, Preset, Weights};
 use calogen::reconstruct::Reconstructor;
 
 use super::{gpu, small};
@@ -191,4 +191,186 @@ fn an_untrained_regressor_depends_on_its_seed_alone() {
         .err()
         .expect("no regressor");
     assert_eq!(error.to_string(), "model vae is no regressor");
+}
+
+/// A file of `header` and as many zeros as it says, or as given.
+fn file(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+#[test]
+fn an_older_version_works_and_a_newer_one_is_refused_in_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.safetensors");
+    weights().write(&path).expect("written");
+    let bytes = std::fs::read(&path).expect("bytes");
+    let version = |other: &[u8]| {
+        let at = b"\"version\":\"1\"";
+        let place = bytes.windows(at.len()).position(|w| w == at);
+        let mut bytes = bytes.clone();
+        bytes[place.expect("the version")..][..other.len()].copy_from_slice(other);
+        Weights::from_bytes(&bytes, Path::new("x"))
+    };
+    assert!(version(b"\"version\":\"0\"").is_ok());
+    let newer = version(b"\"version\":\"2\"").expect_err("a refusal");
+    let newer = newer.to_string();
+    assert!(
+        newer.contains("newer calogen") && newer.contains("version 2"),
+        "{newer}"
+    );
+}
+
+/// Headers that lie about sizes: each is refused at once, whatever it claims.
+#[test]
+fn claims_are_compared_with_the_file_before_anything_is_allocated() {
+    let about = r#""__metadata__":{"format":"calogen","version":"1"}"#;
+    let tensor = |shape: &str, from: &str, to: &str| {
+        format!(r#"{{{about},"a":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#)
+    };
+    let max = u64::MAX.to_string();
+    let cases = [
+        (tensor("[2]", "0", "4"), 4),
+        (tensor("[1]", "0", "8"), 4),
+        (tensor("[1]", "4", "8"), 8),
+        (tensor("[1]", "0", "4"), 8),
+        (tensor("[1]", "4", "0"), 4),
+        (tensor("[4294967296,4294967296]", "0", "0"), 0),
+        (tensor("[4611686018427387904]", "0", "0"), 0),
+        (tensor("[1]", "0", &max), 4),
+        (tensor("[1]", &max, &max), 4),
+        (tensor("[1]", "-1", "3"), 4),
+        (tensor("[1.5]", "0", "6"), 6),
+        (tensor("[18446744073709551616]", "0", "4"), 4),
+        (tensor("null", "0", "4"), 4),
+        ("[".repeat(1 << 16), 0),
+        (r#"{"__metadata__":{"format":1}}"#.into(), 0),
+        (r#"{"a":{"dtype":"F32"}}"#.into(), 0),
+        ("{}".into(), 0),
+        ("\u{0}".into(), 0),
+    ];
+    for (header, data) in cases {
+        let found = Weights::from_bytes(&file(&header, data), Path::new("x"));
+        let message = found.expect_err("a refusal").to_string();
+        assert!(message.starts_with("x: "), "{message}");
+        assert!(message.len() < 400, "{message}");
+    }
+    let mut claims = u64::from(u32::MAX).to_le_bytes().to_vec();
+    claims.extend(b"{}");
+    let message = Weights::from_bytes(&claims, Path::new("x")).expect_err("a refusal");
+    let message = message.to_string();
+    assert!(message.contains("4294967295 bytes is claimed"), "{message}");
+}
+
+/// A configuration may claim anything: it is refused in words, or nothing is allocated for it beyond what the file holds.
+#[test]
+fn configurations_that_claim_too_much_are_refused() {
+    let values = [
+        serde_json::json!(0),
+        serde_json::json!(-1),
+        serde_json::json!(4_000_000),
+        serde_json::json!(1 << 24),
+        serde_json::json!(u64::MAX),
+        serde_json::json!(1e300),
+    ];
+    let mut state = 1u64;
+    let mut random = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % n
+    };
+    let (mut possible, mut refused) = (0, 0);
+    for entry in models::ENTRIES {
+        let config = models::preset(entry.name, Preset::Small)
+            .expect("the preset")
+            .config();
+        let count = numbers(&mut config.clone()).len();
+        for value in values.iter().cycle().take(30) {
+            let mut changed = config.clone();
+            *numbers(&mut changed)[random(count)] = value.clone();
+            match models::open(entry.name, changed) {
+                Ok(_) => possible += 1,
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().len() < 1000, "{error}");
+                }
+            }
+        }
+    }
+    assert!(
+        possible > 50 && refused > 200,
+        "{possible} possible, {refused} refused"
+    );
+    let large = refusal(|w| *numbers(&mut w.metadata.config)[0] = (1u64 << 25).into());
+    assert!(large.contains("beyond all sense"), "{large}");
+}
+
+/// Every number in a configuration.
+fn numbers(config: &mut serde_json::Value) -> Vec<&mut serde_json::Value> {
+    match config {
+        serde_json::Value::Number(_) => vec![config],
+        serde_json::Value::Array(list) => list.iter_mut().flat_map(numbers).collect(),
+        serde_json::Value::Object(map) => map.values_mut().flat_map(numbers).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Thousands of broken files: refused in words, or read as the reference implementation reads them.
+#[test]
+fn mutated_files_never_panic_and_agree_with_the_reference() {
+    let small = concat!(
+        r#"{"__metadata__":{"format":"calogen","version":"1","model":"m","config":"{}","conditions":"[]"},"#,
+        r#""a.b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"#,
+        r#""c":{"dtype":"F32","shape":[],"data_offsets":[24,28]},"#,
+        r#""d":{"dtype":"F32","shape":[4,0],"data_offsets":[28,28]}}"#
+    );
+    let whole = file(small, 28);
+    assert!(Weights::from_bytes(&whole, Path::new("x")).is_ok());
+    let mut state = 1u64;
+    let mut random = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % n
+    };
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..20_000 {
+        let mut bytes = whole.clone();
+        match round % 5 {
+            0 => bytes.truncate(random(bytes.len())),
+            1 => bytes[random(8)] = random(256) as u8,
+            2 => bytes.extend((0..random(9)).map(|i| i as u8)),
+            // Digits and punctuation of the header, where the sizes are.
+            3 => {
+                let at = 8 + random(small.len());
+                bytes[at] = b"0123456789,:[]{}\"-e."[random(20)];
+            }
+            _ => {
+                for _ in 0..=random(4) {
+                    let at = random(bytes.len());
+                    bytes[at] ^= 1 << random(8);
+                }
+            }
+        }
+        match Weights::from_bytes(&bytes, Path::new("x")) {
+            Err(_) => refused += 1,
+            Ok(weights) => {
+                read += 1;
+                let reference = safetensors::SafeTensors::deserialize(&bytes).expect("read");
+                assert_eq!(weights.tensors.len(), reference.len());
+                for (name, view) in reference.iter() {
+                    let (shape, values) = &weights.tensors[name];
+                    assert_eq!(shape, view.shape());
+                    assert_eq!(bytemuck::cast_slice::<f32, u8>(values), view.data());
+                }
+            }
+        }
+    }
+    assert!(
+        read > 500 && refused > 5000,
+        "{read} read, {refused} refused"
+    );
 }

@@ -255,6 +255,12 @@ impl Config {
                 "padded must be no smaller than shape",
             )?;
         }
+        if let Some(post) = &self.post {
+            require(
+                (2..=100).contains(&post.layers),
+                "post.layers must be 2 to 100",
+            )?;
+        }
         if let Some(s) = &self.critic.statistics {
             require(!s.widths.is_empty(), "statistics.widths must not be empty")?;
         }

@@ -49,6 +49,10 @@ impl Latent {
                     flow.blocks > 0 && flow.hidden > 0 && flow.spline_hidden > 0 && flow.bins > 1,
                     "latent.flow: blocks, hidden and spline_hidden must be at least 1, bins at least 2",
                 )?;
+                require(
+                    flow.blocks.max(flow.couplings) <= 100 && flow.bins <= 1000,
+                    "latent.flow: at most 100 blocks and couplings and 1000 bins",
+                )?;
                 let positive = [flow.bound, flow.code_scale, flow.energy_scale];
                 require(
                     positive.iter().all(|&v| v > 0.0)
