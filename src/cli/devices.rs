@@ -1,7 +1,8 @@
 //! `calogen devices`: what can compute here.
 
-use calogen::Result;
-use calogen::gpu::{Capabilities, adapters, preferred};
+use calogen::generate::self_test;
+use calogen::gpu::{Capabilities, Gpu, adapters, preferred};
+use calogen::{Error, Result};
 use serde_json::{Value, json};
 
 use super::{Global, output};
@@ -12,9 +13,16 @@ pub struct Args {
     /// Print one JSON object instead of the list [default: off]
     #[arg(long)]
     json: bool,
+    /// Compute on the device that would be used and compare with the host and with a reference device; prints one line to
+    /// report, in less than a minute [default: off]
+    #[arg(long)]
+    check: bool,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
+    if args.check {
+        return check(args, global);
+    }
     let found = adapters();
     let used = preferred(&found, global.device.as_deref())?;
     if args.json {
@@ -31,6 +39,40 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         .map(|(index, device)| paragraph(index, device, index == used))
         .collect();
     output::print(&list.join("\n\n"))
+}
+
+fn check(args: &Args, global: &Global) -> Result<()> {
+    let gpu = Gpu::open(global.device.as_deref())?;
+    let device = gpu.capabilities();
+    let found = self_test(&gpu)?;
+    let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+    if args.json {
+        output::print_json(&json!({
+            "passed": found.passed(), "calogen": version, "os": os, "name": device.name, "backend": device.backend,
+            "driver": device.driver, "difference": found.difference, "sum": found.sum, "from_reference": found.from_reference,
+            "start_seconds": found.start_seconds, "shower_seconds": found.shower_seconds,
+        }))?;
+    } else {
+        let line = format!(
+            "calogen {version} on {os}: {}, {}, {}: {}: random bits equal, fast kernels {:.0e} from plain ones, showers \
+             {:.0e} from the reference; first showers after {:.1} s, then {:.3} ms each",
+            device.name,
+            device.backend,
+            device.driver,
+            if found.passed() { "passed" } else { "FAILED" },
+            found.difference,
+            found.from_reference,
+            found.start_seconds,
+            1e3 * found.shower_seconds
+        );
+        output::print(&line)?;
+    }
+    if found.passed() {
+        Ok(())
+    } else {
+        let what = format!("{} computes something else: do not use it", device.name);
+        Err(Error::Device(what))
+    }
 }
 
 fn object(index: usize, device: &Capabilities, used: bool) -> Value {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use calogen::data::{Labels, ShowerInfo, ShowerWriter, Showers};
+use calogen::data::{Labels, Provenance, ShowerInfo, ShowerWriter, Showers};
 use calogen::generate::Generator;
 use calogen::gpu::Gpu;
 use calogen::models::Weights;
@@ -102,12 +102,19 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         conditions: extra_names.clone(),
     };
     let mut writer = ShowerWriter::create(&args.out, &info, labels)?;
-    writer.attribute(
-        "generated_by",
-        &format!("calogen {} {}", env!("CARGO_PKG_VERSION"), about.model),
-    )?;
-    writer.attribute("seed", &args.wanted.seed.to_string())?;
-    writer.attribute("first_event", &args.first_event.to_string())?;
+    let left_out: String = args
+        .without
+        .iter()
+        .map(|p| format!(" without {p}"))
+        .collect();
+    let from = Provenance {
+        generated_by: format!("calogen {} {}", env!("CARGO_PKG_VERSION"), about.model),
+        weights: format!("{}{left_out}", generator.hash()),
+        labels: source.to_string(),
+        seed: args.wanted.seed,
+        first_event: args.first_event,
+    };
+    from.write(&mut writer)?;
 
     let start = std::time::Instant::now();
     let progress = Progress::new("generate", "showers", args.events);
@@ -146,7 +153,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.json {
         return print_json(&serde_json::json!({
             "file": args.out, "events": args.events, "seed": args.wanted.seed, "first_event": args.first_event,
-            "seconds": seconds, "showers_per_second": rate, "device": gpu.capabilities().name,
+            "weights_sha256": from.weights, "seconds": seconds, "showers_per_second": rate, "device": gpu.capabilities().name,
         }));
     }
     print(&format!(

@@ -36,6 +36,7 @@ pub struct Source {
     kind: Kind,
     seed: u64,
     warned: Vec<String>,
+    words: String,
 }
 
 enum Kind {
@@ -43,6 +44,13 @@ enum Kind {
     Range(f32, f32),
     File(Box<ShowerFile>),
     Table(LabelRows),
+}
+
+/// Where the labels come from, as the file of showers records it.
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.words)
+    }
 }
 
 impl Source {
@@ -80,7 +88,25 @@ impl Source {
                 Kind::Range(low, high)
             }
         };
+        let words = match (&kind, &args.conditions) {
+            (Kind::Listed(_), _) if generator.conditioning() == Conditioning::Unconditional => {
+                "none".into()
+            }
+            (Kind::Listed(list), _) => {
+                let list: Vec<String> = list.iter().map(f32::to_string).collect();
+                format!("energy {} GeV", list.join(","))
+            }
+            (Kind::Range(low, high), _) => format!("energy {low}:{high} GeV"),
+            (_, path) => {
+                let name = path
+                    .as_deref()
+                    .and_then(Path::file_name)
+                    .unwrap_or_default();
+                format!("conditions {}", name.to_string_lossy())
+            }
+        };
         Ok(Self {
+            words,
             kind,
             seed: args.seed,
             warned: Vec::new(),

@@ -8,6 +8,7 @@ mod evaluate;
 mod export;
 mod generate;
 mod labels;
+mod merge;
 mod models;
 mod output;
 mod train;
@@ -42,6 +43,7 @@ commands! {
     Weights => weights,
     Train => train,
     Generate => generate,
+    Merge => merge,
     Evaluate => evaluate,
     Bench => bench,
     Export => export,

@@ -16,6 +16,8 @@ mod h5;
 #[cfg(feature = "hdf5")]
 mod layout;
 #[cfg(feature = "hdf5")]
+mod provenance;
+#[cfg(feature = "hdf5")]
 mod set;
 mod showers;
 #[cfg(all(feature = "hdf5", feature = "train"))]
@@ -28,6 +30,8 @@ mod write;
 pub use batches::Batches;
 #[cfg(feature = "hdf5")]
 pub use file::ShowerFile;
+#[cfg(feature = "hdf5")]
+pub use provenance::Provenance;
 #[cfg(feature = "hdf5")]
 pub use set::ShowerSet;
 pub use showers::{ShowerInfo, Showers};

@@ -42,12 +42,14 @@
 //!
 //! A program that computes on wgpu itself hands its own device to [`Gpu::from_device`].
 
+mod check;
 mod device;
 mod export;
 mod hits;
 mod labels;
 mod stream;
 
+pub use check::{SelfTest, self_test};
 pub use export::Example;
 pub use hits::{Hits, HitsOf};
 pub use labels::{LabelRows, Outside};
@@ -212,6 +214,14 @@ impl Generator {
     }
 
     fn compile(&self, batch: usize) -> Result<Program> {
+        let options = Options {
+            frozen: true,
+            ..Options::default()
+        };
+        self.compile_with(batch, options)
+    }
+
+    fn compile_with(&self, batch: usize, options: Options) -> Result<Program> {
         let tape = Tape::new();
         let build = Build::new(&tape, &self.networks, self.system.as_ref(), batch);
         let showers = self.system.sample(&build);
@@ -222,10 +232,6 @@ impl Generator {
                 .expand(&showers.shape())
                 .greater(showers);
         let showers = (showers * kept).batch_first();
-        let options = Options {
-            frozen: true,
-            ..Options::default()
-        };
         tape.compile(&self.gpu, &[("showers", showers)], options)
     }
 

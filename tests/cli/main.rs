@@ -3,6 +3,7 @@
 
 mod evaluate;
 mod features;
+mod merge;
 mod particles;
 mod production;
 mod sample;

@@ -4,7 +4,7 @@ use super::{SAMPLE, calogen, fails};
 
 /// Every flag of every command.
 const FLAGS: [(&str, &[&str]); 2] = [
-    ("devices", &["--json"]),
+    ("devices", &["--check", "--json"]),
     (
         "evaluate",
         &[
