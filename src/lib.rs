@@ -25,6 +25,7 @@
 //! | [`nn`] | parameters by name, layers, initial values, transforms of flows |
 //! | [`losses`] | losses over variables |
 //! | [`models`] | the systems, one file each; weights files |
+//! | [`geometry`] | where the cells of a shower lie |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
 //! | [`train`] / [`generate`] / [`reconstruct`] / [`classify`] / [`inception`] / [`report`] | the training loop / the generator / regressors / a network that tells samples apart / features of images / plots and the page |
 //!
@@ -39,6 +40,8 @@ pub mod data;
 mod error;
 pub mod files;
 pub mod generate;
+#[cfg(any(feature = "hdf5", feature = "report"))]
+pub mod geometry;
 pub mod gpu;
 #[cfg(feature = "report")]
 pub mod inception;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use calogen::data::ShowerFile;
+use calogen::data::{ShowerFile, Voxels};
 use calogen::generate::{Generator, LabelRows};
 use calogen::models::Conditioning;
 use calogen::ops::random;
@@ -172,7 +172,7 @@ fn range(text: &str) -> Result<(f32, f32)> {
 }
 
 fn file(path: &Path, end: u64) -> Result<ShowerFile> {
-    let file = ShowerFile::open(path)?;
+    let file = ShowerFile::open_as(path, &Voxels::Unknown)?;
     if (file.len() as u64) < end {
         let what = format!(
             "it has {} events, but events up to {} were asked for",

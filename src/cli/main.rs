@@ -3,9 +3,11 @@
 //! Results go to standard output, everything else to standard error. Exit status 0 done, 2 wrong usage, 1 anything else.
 
 mod bench;
+mod convert;
 mod devices;
 mod evaluate;
 mod export;
+mod files;
 mod generate;
 mod labels;
 mod merge;
@@ -44,6 +46,7 @@ commands! {
     Train => train,
     Generate => generate,
     Merge => merge,
+    Convert => convert,
     Evaluate => evaluate,
     Bench => bench,
     Export => export,

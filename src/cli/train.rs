@@ -1,5 +1,6 @@
 //! `calogen train`: train a model on shower files.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use calogen::train::{Event, Options, train};
 use calogen::{Error, Result};
 
 use super::Global;
+use super::files::{VoxelArgs, events};
 use super::output::{Progress, print, print_json, say};
 
 /// Train a model on shower files
@@ -22,9 +24,16 @@ use super::output::{Progress, print, print_json, say};
 pub struct Args {
     /// Name of the model: see `calogen models`
     model: String,
-    /// Shower files (HDF5) to train on; several are joined
+    /// Shower files to train on: HDF5, also of the CaloChallenge, or npz of ALICE ZDC (the responses, with the particles
+    /// beside them, or RESPONSES.npz,PARTICLES.npz) and CMS HGCAL; several are joined
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     data: Vec<PathBuf>,
+    /// Showers to train on, from A up to and without B, counted through all files: what is left out can judge the weights
+    /// (`evaluate --reference-events`) [default: all]
+    #[arg(long, value_name = "A:B", value_parser = events)]
+    events: Option<Range<usize>>,
+    #[command(flatten)]
+    voxels: VoxelArgs,
     /// Folder of the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -89,6 +98,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     .map_err(|e| Error::Config(format!("Ctrl-C cannot be caught: {e}")))?;
     let options = Options {
         out: args.out.clone(),
+        voxels: args.voxels.voxels()?,
+        events: args.events.clone(),
         steps: args.steps,
         epochs: args.epochs,
         batch: args.batch,

@@ -8,6 +8,7 @@ use hdf5_metno as hdf5;
 use ndarray::ArrayView;
 
 use super::{Labels, ShowerInfo, h5};
+use crate::geometry::CaloChallenge;
 
 /// Bytes of cells in a chunk, rows of labels in a chunk, and deflate's level: higher ones cost time and save little.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -30,6 +31,13 @@ impl Columns {
         let rows = (CHUNK_BYTES / 4 / z.saturating_mul(x).saturating_mul(y)).max(1);
         let layers = empty(&file, "layers", rows, &[z, x, y])?;
         set_string(&layers, "unit", &info.unit)?;
+        let binning = info
+            .polar
+            .as_ref()
+            .and_then(|p| CaloChallenge::of_layers(p));
+        if let Some(set) = binning {
+            set_string(&layers, "binning", set.name())?;
+        }
         let scalars = [("threshold", info.threshold), ("mip_MeV", info.mip)];
         for (name, value) in scalars {
             if let Some(value) = value {

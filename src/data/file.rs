@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::binning::Voxels;
 use super::h5::{self, Cell};
 use super::layout::{Column, Layout};
 use super::{ShowerInfo, Showers};
@@ -25,12 +26,19 @@ pub struct ShowerFile {
 impl ShowerFile {
     /// Opens a file and checks all that can be checked without reading cells: the datasets, their types and shapes,
     /// the attributes, and the incident energies.
+    ///
+    /// Besides the crate's own layout these are read: CaloChallenge files (HDF5), and npz files of ALICE ZDC (the file of
+    /// the responses, beside which that of the particles lies, or `RESPONSES.npz,PARTICLES.npz`) and CMS HGCAL.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_as(path, &Voxels::Recognised)
+    }
+
+    /// [`ShowerFile::open`] for a file whose voxels lie as `voxels` says.
+    pub fn open_as(path: impl AsRef<Path>, voxels: &Voxels) -> Result<Self> {
         let path = path.as_ref();
-        let file = h5::open(path)?;
         let opened = Self {
             path: path.to_path_buf(),
-            layout: Layout::of(path, &file)?,
+            layout: Layout::of(path, voxels)?,
         };
         for start in (0..opened.len()).step_by(LABEL_ROWS) {
             opened.energy(start..(start + LABEL_ROWS).min(opened.len()))?;
@@ -144,10 +152,23 @@ impl ShowerFile {
 
     /// The whole file in order, `n` showers at a time (the last time fewer), in double precision.
     pub fn chunks(&self, n: usize) -> impl Iterator<Item = Result<Showers<f64>>> {
-        let n = n.max(1);
-        (0..self.len())
-            .step_by(n)
-            .map(move |start| self.read_f64(start..start.saturating_add(n).min(self.len())))
+        self.chunks_of(0..self.len(), n)
+    }
+
+    /// The showers of a range of the file in order, up to `n` at a time: blocks end at multiples of `n`, so that where `n`
+    /// is that of [`ShowerFile::rows_together`] none is unpacked twice.
+    pub fn chunks_of(
+        &self,
+        range: Range<usize>,
+        n: usize,
+    ) -> impl Iterator<Item = Result<Showers<f64>>> {
+        let (n, end) = (n.max(1), range.end.min(self.len()));
+        let mut start = range.start;
+        std::iter::from_fn(move || {
+            let from = start;
+            start = (from / n).saturating_add(1).saturating_mul(n).min(end);
+            (from < end).then(|| self.read_f64(from..start))
+        })
     }
 
     /// Rows that are best read together, and whether the file is chunked so.
@@ -158,9 +179,9 @@ impl ShowerFile {
             .iter()
             .product::<usize>()
             .saturating_mul(4);
-        match self.layout.layers.data.chunk() {
-            Some(chunk) if !chunk.is_empty() => (chunk[0].min(LARGEST_SPAN / row).max(1), true),
-            _ => ((SPAN_BYTES / row).max(1), false),
+        match self.layout.chunk {
+            Some(chunk) => (chunk.min(LARGEST_SPAN / row).max(1), true),
+            None => ((SPAN_BYTES / row).max(1), false),
         }
     }
 
@@ -213,7 +234,7 @@ impl ShowerFile {
     }
 
     fn rows<T: Cell>(&self, column: &Column, range: Range<usize>) -> Result<Vec<T>> {
-        h5::rows(&self.path, &column.name, &column.data, &column.dims, range)
+        column.read(&self.path, range)
     }
 
     /// Incident energies in GeV, checked.

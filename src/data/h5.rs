@@ -23,17 +23,27 @@ const LONGEST: usize = 1024;
 /// A number that the library converts cells to.
 pub(super) trait Cell: H5Type + Copy {
     fn value(self) -> f64;
+    /// The nearest number of this type.
+    fn of(value: f64) -> Self;
 }
 
 impl Cell for f32 {
     fn value(self) -> f64 {
         self.into()
     }
+
+    fn of(value: f64) -> Self {
+        value as Self
+    }
 }
 
 impl Cell for f64 {
     fn value(self) -> f64 {
         self
+    }
+
+    fn of(value: f64) -> Self {
+        value
     }
 }
 

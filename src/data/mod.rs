@@ -1,12 +1,15 @@
 //! Showers in files and in host memory.
 //!
 //! A shower file is HDF5: `layers` `[N,Z,X,Y]` and `energy` `[N,1]` at the root or together in one group, with optional
-//! labels `position` `[N,2]` and `conditions` `[N,C]`. [`ShowerFile`] reads it, [`ShowerWriter`] writes it, [`ShowerSet`]
+//! labels `position` `[N,2]` and `conditions` `[N,C]`. Files of the CaloChallenge and the npz files of two experiments are
+//! read as well. [`ShowerFile`] reads them, [`ShowerWriter`] writes it, [`ShowerSet`]
 //! joins several of them, and [`Batches`] shuffles them into training batches on a thread of its own. A file is checked
 //! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
 
 #[cfg(all(feature = "hdf5", feature = "train"))]
 mod batches;
+#[cfg(feature = "hdf5")]
+mod binning;
 #[cfg(feature = "hdf5")]
 mod columns;
 #[cfg(feature = "hdf5")]
@@ -15,6 +18,8 @@ mod file;
 mod h5;
 #[cfg(feature = "hdf5")]
 mod layout;
+#[cfg(feature = "hdf5")]
+mod npz;
 #[cfg(feature = "hdf5")]
 mod provenance;
 #[cfg(feature = "hdf5")]
@@ -28,6 +33,8 @@ mod write;
 
 #[cfg(all(feature = "hdf5", feature = "train"))]
 pub use batches::Batches;
+#[cfg(feature = "hdf5")]
+pub use binning::{Voxels, read_binning};
 #[cfg(feature = "hdf5")]
 pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]

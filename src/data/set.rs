@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::{ShowerFile, ShowerInfo, Showers, View};
+use super::{ShowerFile, ShowerInfo, Showers, View, Voxels};
 use crate::{Error, Result};
 
 /// Shower files one after the other, equal in shape, unit and labels.
@@ -12,6 +12,8 @@ pub struct ShowerSet {
     files: Vec<ShowerFile>,
     /// Index of the first shower of each file, and the number of all.
     starts: Vec<usize>,
+    /// Those of them that belong to the set.
+    events: Range<usize>,
     /// How showers are cut on reading.
     view: View,
     /// What is said of them then.
@@ -25,6 +27,19 @@ impl ShowerSet {
             paths
                 .into_iter()
                 .map(ShowerFile::open)
+                .collect::<Result<_>>()?,
+        )
+    }
+
+    /// [`ShowerSet::open`] for files whose voxels lie as `voxels` says.
+    pub fn open_as<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+        voxels: &Voxels,
+    ) -> Result<Self> {
+        Self::new(
+            paths
+                .into_iter()
+                .map(|path| ShowerFile::open_as(path, voxels))
                 .collect::<Result<_>>()?,
         )
     }
@@ -63,7 +78,7 @@ impl ShowerSet {
                 }
             }
         }
-        let starts = std::iter::once(0)
+        let starts: Vec<usize> = std::iter::once(0)
             .chain(files.iter().scan(0usize, |sum, f| {
                 *sum = sum.saturating_add(f.len());
                 Some(*sum)
@@ -71,6 +86,7 @@ impl ShowerSet {
             .collect();
         let (view, info) = (View::Whole, first.info().clone());
         Ok(Self {
+            events: 0..starts[files.len()],
             files,
             starts,
             view,
@@ -88,14 +104,38 @@ impl ShowerSet {
         Ok(self)
     }
 
+    /// A range of the showers alone, counted through all files.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is empty or reaches beyond the last.
+    pub fn limited(mut self, events: Range<usize>) -> Result<Self> {
+        if events.is_empty() || events.end > self.starts[self.files.len()] {
+            let all = self.starts[self.files.len()];
+            let first = self.files[0].path().display();
+            return Err(Error::Config(format!(
+                "showers {}:{} of {first}, {all} in {} files",
+                events.start,
+                events.end,
+                self.files.len()
+            )));
+        }
+        self.events = events;
+        Ok(self)
+    }
+
+    /// Which of the showers of all files belong to the set.
+    pub fn events(&self) -> Range<usize> {
+        self.events.clone()
+    }
+
     /// The files, in order.
     pub fn files(&self) -> &[ShowerFile] {
         &self.files
     }
 
-    /// Number of showers of all files.
+    /// Number of showers.
     pub fn len(&self) -> usize {
-        self.starts[self.files.len()]
+        self.events.len()
     }
 
     /// Always false: a file without showers does not open.
@@ -126,6 +166,8 @@ impl ShowerSet {
         for file in &self.files {
             energies.extend(file.energies()?);
         }
+        energies.truncate(self.events.end);
+        energies.drain(..self.events.start);
         Ok(energies)
     }
 
@@ -140,6 +182,7 @@ impl ShowerSet {
             );
             return Err(Error::Config(format!("{first}: {what}")));
         }
+        let range = self.events.start + range.start..self.events.start + range.end;
         let empty = range.start.min(self.files[0].len());
         let mut showers: Option<Showers> = None;
         for (file, own) in self.files.iter().zip(self.starts.windows(2)) {

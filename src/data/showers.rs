@@ -1,5 +1,6 @@
 //! Showers in host memory, and what their file says of them.
 
+use crate::geometry::PolarLayer;
 use crate::{Error, Result};
 
 /// What a shower file says of itself.
@@ -19,6 +20,9 @@ pub struct ShowerInfo {
     pub condition_names: Vec<String>,
     /// Most probable deposit of a minimum ionising particle in a cell, in MeV.
     pub mip: Option<f32>,
+    /// The layers of its voxels, where the cells of a shower lie not on a grid but in r and α about its axis. `shape` is
+    /// `[Z, α, r]` where all layers are divided alike, else `[1, 1, V]`.
+    pub polar: Option<Vec<PolarLayer>>,
 }
 
 impl ShowerInfo {
@@ -32,6 +36,7 @@ impl ShowerInfo {
             detector: None,
             condition_names: Vec::new(),
             mip: None,
+            polar: None,
         }
     }
 }

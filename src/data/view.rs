@@ -68,6 +68,8 @@ impl View {
         };
         ShowerInfo {
             shape,
+            // Part of the layers, or their sum, are voxels no longer.
+            polar: info.polar.clone().filter(|_| self == Self::Whole),
             ..info.clone()
         }
     }

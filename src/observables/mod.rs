@@ -6,17 +6,16 @@
 mod bootstrap;
 mod collect;
 mod features;
-mod geometry;
 mod sample;
 mod shower;
 mod spectrum;
 mod start;
 mod sums;
 
+pub use crate::geometry::{Geometry, PolarLayer};
 pub use bootstrap::{Bootstrap, half};
 pub use collect::{CHANNELS, Collect, Column, Observables};
 pub use features::{Features, INCIDENT, LOG_OFFSET};
-pub use geometry::{Geometry, PolarLayer};
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock};
 pub use shower::{Projection, centre_and_width, shape_names, thirds};
 pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};

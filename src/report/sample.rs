@@ -1,11 +1,12 @@
 //! Shower files as samples: the next blocks are read on a thread while one is computed on.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::data::{ShowerFile, Showers, View};
+use crate::data::{ShowerFile, Showers, View, Voxels};
 use crate::observables::{Geometry, Sample, SampleInfo, ShowerBlock};
 use crate::{Error, Result};
 
@@ -18,6 +19,7 @@ const AHEAD: usize = 2;
 pub struct FileSample {
     file: Arc<ShowerFile>,
     view: View,
+    events: Range<usize>,
     info: SampleInfo,
 }
 
@@ -27,12 +29,20 @@ impl FileSample {
         ShowerFile::open(path).map(Self::new)
     }
 
+    /// Opens a file whose voxels lie as `voxels` says.
+    pub fn open_as(path: impl AsRef<Path>, voxels: &Voxels) -> Result<Self> {
+        ShowerFile::open_as(path, voxels).map(Self::new)
+    }
+
     /// The showers of an open file.
     pub fn new(file: ShowerFile) -> Self {
         let info = SampleInfo {
             file: file.path().display().to_string(),
             events: file.len(),
-            geometry: Geometry::Grid(file.info().shape),
+            geometry: match &file.info().polar {
+                Some(layers) => Geometry::Polar(layers.clone()),
+                None => Geometry::Grid(file.info().shape),
+            },
             unit: file.info().unit.clone(),
             threshold: file.threshold(),
             mip: match file.info().unit.as_str() {
@@ -43,6 +53,7 @@ impl FileSample {
             single: !file.is_double(),
         };
         Self {
+            events: 0..file.len(),
             file: Arc::new(file),
             view: View::Whole,
             info,
@@ -57,9 +68,44 @@ impl FileSample {
         let from = self.file.info().shape;
         self.view = View::between(from, shape, origin)
             .map_err(|e| Error::format(self.file.path(), e.to_string()))?;
-        self.info.geometry = Geometry::Grid(shape);
+        if self.view != View::Whole && self.info.geometry.grid().is_none() {
+            let what = "its voxels in r and α are no grid of which a part or a sum could be taken";
+            return Err(Error::format(self.file.path(), what));
+        }
+        if self.info.geometry.grid().is_some() {
+            self.info.geometry = Geometry::Grid(shape);
+        }
         // Sums are in double precision, whatever the file has.
         self.info.single &= self.view != View::SumLayers;
+        Ok(self)
+    }
+
+    /// The same showers with their cells where those of `other` are, if they are of one shape: a grid `[Z, α, r]` becomes
+    /// the voxels that it was made for.
+    pub fn arranged_like(mut self, other: &Self) -> Self {
+        let shape = |sample: &Self| sample.file.info().shape;
+        if self.view == View::Whole && shape(&self) == shape(other) {
+            self.info.geometry = other.info.geometry.clone();
+        }
+        self
+    }
+
+    /// The showers of a range of the file alone.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the range is empty or reaches beyond the file.
+    pub fn limited(mut self, events: Range<usize>) -> Result<Self> {
+        if events.is_empty() || events.end > self.file.len() {
+            return Err(Error::Config(format!(
+                "showers {}:{} of {}, which holds {}",
+                events.start,
+                events.end,
+                self.info.file,
+                self.file.len()
+            )));
+        }
+        self.info.events = events.len();
+        self.events = events;
         Ok(self)
     }
 
@@ -85,8 +131,9 @@ impl Sample for FileSample {
     fn blocks(&self) -> Box<dyn Iterator<Item = Result<ShowerBlock>> + '_> {
         let (to, blocks) = sync_channel(AHEAD);
         let (file, view, block) = (self.file.clone(), self.view, self.block());
+        let events = self.events.clone();
         let read = move || {
-            for showers in file.chunks(block) {
+            for showers in file.chunks_of(events, block) {
                 let failed = showers.is_err();
                 // Nobody waits any more, or nothing can follow.
                 if to.send(showers.map(|s| widened(view.apply(s)))).is_err() || failed {
@@ -102,7 +149,7 @@ impl Sample for FileSample {
                 blocks: Some(blocks),
                 reader: Some(reader),
                 file: &self.file,
-                left: self.file.len(),
+                left: self.info.events,
             }),
             Err(e) => Box::new(std::iter::once(Err(Error::io(self.file.path(), e)))),
         }

@@ -1,5 +1,6 @@
 //! One run of training in a folder.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use super::checkpoint::{self, Position};
 use super::log::{self, Log};
 use super::session::Session;
 use super::summary;
-use crate::data::{Batches, ShowerSet};
+use crate::data::{Batches, ShowerSet, Voxels};
 use crate::gpu::{Gpu, Profile};
 use crate::models::{Metadata, Progress, System};
 use crate::tape::Plan;
@@ -20,6 +21,10 @@ use crate::{Error, Result};
 pub struct Options {
     /// The run's folder.
     pub out: PathBuf,
+    /// How the voxels of CaloChallenge files lie.
+    pub voxels: Voxels,
+    /// Showers to train on, counted through all files; otherwise all.
+    pub events: Option<Range<usize>>,
     /// Iterations (batches) in all; otherwise by epochs.
     pub steps: Option<u64>,
     /// Epochs in all; otherwise the system's own number.
@@ -42,6 +47,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             out: PathBuf::from("run"),
+            voxels: Voxels::Recognised,
+            events: None,
             steps: None,
             epochs: None,
             batch: None,
@@ -109,7 +116,11 @@ pub fn train(
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome> {
     let names = file_names(data);
-    let set = summary::seen_by(system.as_ref(), ShowerSet::open(data)?, &names)?;
+    let mut set = ShowerSet::open_as(data, &options.voxels)?;
+    if let Some(events) = &options.events {
+        set = set.limited(events.clone())?;
+    }
+    let set = summary::seen_by(system.as_ref(), set, &names)?;
     let (about, means) = summary::summarise(system.as_ref(), &set, &names)?;
     let batch = options.batch.unwrap_or(system.batch());
     let folder = &options.out;
@@ -121,7 +132,10 @@ pub fn train(
     );
     let data_key = format!(
         "{} events of {:?} from {names}",
-        set.len(),
+        match &options.events {
+            Some(events) => format!("{}:{}", events.start, events.end),
+            None => set.len().to_string(),
+        },
         set.info().shape
     );
 

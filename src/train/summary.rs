@@ -93,11 +93,20 @@ pub(super) fn summarise(
         conditions: conditions.collect(),
         threshold: info.threshold.unwrap_or(0.0),
         cell_size_mm: info.cell_size_mm.clone().unwrap_or_default(),
-        trained_on: format!("{files} ({} showers)", set.len()),
+        trained_on: trained_on(set, files),
         steps: 0,
         quality: String::new(),
     };
     Ok((metadata, data))
+}
+
+/// Which showers a network was trained on, so that others can be chosen to judge it.
+fn trained_on(set: &ShowerSet, files: &str) -> String {
+    let (used, all) = (set.events(), set.files().iter().map(|f| f.len()).sum());
+    match used == (0..all) {
+        true => format!("{files} ({all} showers)"),
+        false => format!("{files} (showers {}:{} of {all})", used.start, used.end),
+    }
 }
 
 /// The set as `system` sees its showers.

@@ -2,8 +2,10 @@
 #![cfg(all(feature = "hdf5", feature = "train"))]
 
 mod batches;
+mod challenge;
 mod complaints;
 mod layouts;
+mod npz;
 mod views;
 mod writer;
 

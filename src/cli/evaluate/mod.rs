@@ -10,6 +10,7 @@ mod errors;
 mod inception;
 mod regressor;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use calogen::files::write_atomically;
@@ -20,6 +21,7 @@ use calogen::{Error, Result};
 use serde_json::json;
 
 use super::Global;
+use super::files::{VoxelArgs, events};
 use super::output::{self, Progress};
 
 /// Compares generated showers with a reference: figures, plots and a page
@@ -29,9 +31,14 @@ use super::output::{self, Progress};
 /// plots show all.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Shower file to compare with (HDF5), such as one of Geant4 [required]
+    /// Shower file to compare with, such as one of Geant4: HDF5, also of the CaloChallenge, or npz of ALICE ZDC (the
+    /// responses, with the particles beside them) and CMS HGCAL [required]
     #[arg(long, value_name = "FILE")]
     reference: PathBuf,
+    /// Showers of the reference to compare with, from A up to and without B: those on which nothing was trained [default:
+    /// all]
+    #[arg(long, value_name = "A:B", value_parser = events)]
+    reference_events: Option<Range<usize>>,
     /// Shower files to compare, of the reference's shape and unit [required]
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     generated: Vec<PathBuf>,
@@ -49,6 +56,8 @@ pub struct Args {
     /// reference, else 0]
     #[arg(long, value_name = "E", value_parser = energy)]
     threshold: Option<f64>,
+    #[command(flatten)]
+    voxels: VoxelArgs,
     #[command(flatten)]
     start: calice::StartArgs,
     #[command(flatten)]
@@ -85,8 +94,9 @@ fn energy(text: &str) -> std::result::Result<f64, String> {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     args.start.check()?;
+    let voxels = args.voxels.voxels()?;
     let open = |path: &PathBuf| {
-        let sample = FileSample::open(path)?;
+        let sample = FileSample::open_as(path, &voxels)?;
         let [_, x, y] = sample.file().info().shape;
         match args.sum_layers {
             true => sample.viewed([1, x, y], None),
@@ -94,7 +104,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         }
     };
     let mut reference = open(&args.reference)?;
-    let generated: Vec<FileSample> = args.generated.iter().map(open).collect::<Result<_>>()?;
+    if let Some(events) = &args.reference_events {
+        reference = reference.limited(events.clone())?;
+    }
+    let like = |path| open(path).map(|sample| sample.arranged_like(&reference));
+    let generated: Vec<FileSample> = args.generated.iter().map(like).collect::<Result<_>>()?;
     if let (Some(origin), Some(first)) = (args.origin, generated.first()) {
         reference = reference.viewed(first.file().info().shape, Some(origin))?;
     }

@@ -1,7 +1,11 @@
 //! Where the cells of a shower lie.
 
+mod calochallenge;
+
 use std::f64::consts::PI;
 use std::fmt;
+
+pub use calochallenge::CaloChallenge;
 
 /// The cells of a shower and their order in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +73,15 @@ impl fmt::Display for Geometry {
             }
         }
     }
+}
+
+/// `[Z, α, r]` of layers that are all divided alike: a grid, whose rows are those of a file.
+pub fn regular_shape(layers: &[PolarLayer]) -> Option<[usize; 3]> {
+    let (first, rest) = layers.split_first()?;
+    let alike = |l: &PolarLayer| l.alpha_bins == first.alpha_bins && l.r_edges == first.r_edges;
+    rest.iter()
+        .all(alike)
+        .then(|| [layers.len(), first.alpha_bins, first.r_bins()])
 }
 
 impl PolarLayer {

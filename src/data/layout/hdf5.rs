@@ -1,7 +1,4 @@
-//! Where the datasets of a shower file stand, and whether they fit together.
-//!
-//! All that can be said without reading cells is said here, so that a file that opens fails later only for what its
-//! cells hold.
+//! Where the datasets of an HDF5 file stand, and whether they fit together.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -10,86 +7,94 @@ use hdf5::dataset::Layout as Storage;
 use hdf5::{Dataset, File, Group};
 use hdf5_metno as hdf5;
 
-use super::ShowerInfo;
-use super::h5;
+use super::super::binning::Voxels;
+use super::super::{ShowerInfo, h5};
+use super::{Column, Layout, arrange};
+use crate::geometry::{CaloChallenge, PolarLayer};
 use crate::{Error, Result};
 
 /// Groups are looked for this deep and up to this many: a file may link groups in a circle.
 const DEPTH: usize = 3;
 const GROUPS: usize = 256;
 
+/// Names of cells and incident energies: the crate's own, and the CaloChallenge's, which has MeV in both.
+const OWN: [&str; 2] = ["layers", "energy"];
+const CHALLENGE: [&str; 2] = ["showers", "incident_energies"];
+const GEV: f64 = 1e-3;
+
 /// A dataset of the file, with what is said of it in messages.
-#[derive(Debug)]
-pub(super) struct Column {
-    pub data: Dataset,
+struct Found {
+    data: Dataset,
     /// Path within the file: `30x30/layers`.
-    pub name: String,
-    pub dims: Vec<usize>,
+    name: String,
+    dims: Vec<usize>,
 }
 
-/// The datasets of one shower file.
-#[derive(Debug)]
-pub(super) struct Layout {
-    pub layers: Column,
-    pub energy: Column,
-    pub position: Option<Column>,
-    pub conditions: Option<Column>,
-    pub events: usize,
-    pub info: ShowerInfo,
-    /// The attribute in the precision in which the file has it.
-    pub threshold: Option<f64>,
-    /// Whether cells are stored in double precision.
-    pub double: bool,
-}
-
-impl Layout {
-    pub fn of(path: &Path, file: &File) -> Result<Self> {
-        let place = Place::find(path, file)?;
-        let layers = place.column(path, "layers")?;
-        let energy = place.column(path, "energy")?;
-        let (events, shape) = layers.cells(path)?;
-        energy.expect(path, events, &[&[], &[1]], "[N] or [N,1]", &layers)?;
-        let position = place.optional(path, "position")?;
-        if let Some(position) = &position {
-            position.expect(path, events, &[&[2]], "[N,2]", &layers)?;
-        }
-        let conditions = place.optional(path, "conditions")?;
-        let condition_names = match &conditions {
-            Some(conditions) => conditions.names(path, events, &layers)?,
-            None => Vec::new(),
-        };
-        let on = |what: &str| format!("dataset `{}`: {what}", layers.name);
-        let said = |e: hdf5::Error| Error::format(path, on(&e.to_string()));
-        // In double precision as well: a threshold that overflows float32 is none.
-        let single: Option<f32> = h5::number(&layers.data, "threshold").map_err(said)?;
-        let threshold = h5::number(&layers.data, "threshold").map_err(said)?;
-        let double = h5::is_double(&layers.data).map_err(said)?;
-        let info = ShowerInfo {
-            shape,
-            unit: h5::string(&layers.data, "unit")
-                .map_err(said)?
-                .unwrap_or_else(|| "MeV".into()),
-            threshold: single,
-            cell_size_mm: h5::numbers(&layers.data, "cell_size_mm").map_err(said)?,
-            detector: h5::string(file, "detector")
-                .map_err(|e| Error::format(path, format!("root: {e}")))?,
-            condition_names,
-            mip: h5::number(&layers.data, "mip_MeV").map_err(said)?,
-        };
-        Ok(Self {
-            layers,
-            energy,
-            position,
-            conditions,
-            events,
-            info,
-            threshold,
-            double,
-        })
+/// The columns of an HDF5 file.
+pub(super) fn layout(path: &Path, voxels: &Voxels) -> Result<Layout> {
+    let file = h5::open(path)?;
+    let place = Place::find(path, &file)?;
+    let [cells, energy] = place.names().unwrap_or(OWN);
+    let challenge = cells == CHALLENGE[0];
+    let layers = place.column(path, cells)?;
+    let energy = place.column(path, energy)?;
+    let (events, (shape, polar)) = if challenge {
+        layers.voxels(path, voxels)?
+    } else {
+        layers.cells(path, voxels)?
+    };
+    energy.expect(path, events, &[&[], &[1]], "[N] or [N,1]", &layers)?;
+    let optional = |name| match challenge {
+        true => Ok(None),
+        false => place.optional(path, name),
+    };
+    let position = optional("position")?;
+    if let Some(position) = &position {
+        position.expect(path, events, &[&[2]], "[N,2]", &layers)?;
     }
+    let conditions = optional("conditions")?;
+    let condition_names = match &conditions {
+        Some(conditions) => conditions.names(path, events, &layers)?,
+        None => Vec::new(),
+    };
+    let on = |what: &str| format!("dataset `{}`: {what}", layers.name);
+    let said = |e: hdf5::Error| Error::format(path, on(&e.to_string()));
+    // In double precision as well: a threshold that overflows float32 is none.
+    let single: Option<f32> = h5::number(&layers.data, "threshold").map_err(said)?;
+    let threshold = h5::number(&layers.data, "threshold").map_err(said)?;
+    let double = h5::is_double(&layers.data).map_err(said)?;
+    let info = ShowerInfo {
+        shape,
+        unit: h5::string(&layers.data, "unit")
+            .map_err(said)?
+            .unwrap_or_else(|| "MeV".into()),
+        threshold: single,
+        cell_size_mm: h5::numbers(&layers.data, "cell_size_mm").map_err(said)?,
+        detector: h5::string(&file, "detector")
+            .map_err(|e| Error::format(path, format!("root: {e}")))?,
+        condition_names,
+        mip: h5::number(&layers.data, "mip_MeV").map_err(said)?,
+        polar,
+    };
+    let chunk = layers.data.chunk().and_then(|c| c.first().copied());
+    let plain = |found: Found| Column::dataset(found.name, found.data, found.dims, 1.0);
+    Ok(Layout {
+        energy: Column {
+            scale: if challenge { GEV } else { 1.0 },
+            ..plain(energy)
+        },
+        layers: plain(layers),
+        position: position.map(plain),
+        conditions: conditions.map(plain),
+        events,
+        info,
+        threshold,
+        double,
+        chunk,
+    })
 }
 
-impl Column {
+impl Found {
     fn open(path: &Path, group: &Group, prefix: &str, name: &str) -> Result<Self> {
         let full = format!("{prefix}{name}");
         let wrong = |e| h5::failed(path, &format!("`{full}` cannot be opened as a dataset"), e);
@@ -117,8 +122,8 @@ impl Column {
         Error::format(path, format!("dataset `{}`: {what}", self.name))
     }
 
-    /// Number of showers and shape [Z,X,Y] of `layers`.
-    fn cells(&self, path: &Path) -> Result<(usize, [usize; 3])> {
+    /// Number of showers, shape [Z,X,Y] of `layers`, and where its cells lie if they are voxels.
+    fn cells(&self, path: &Path, voxels: &Voxels) -> Result<(usize, Arranged)> {
         let (events, shape) = match self.dims[..] {
             [n, z, x, y] => (n, [z, x, y]),
             [n, x, y] => (n, [1, x, y]),
@@ -129,10 +134,51 @@ impl Column {
                 ));
             }
         };
-        if shape.contains(&0) {
+        self.some_rows(path)?;
+        let said = |e: hdf5::Error| self.wrong(path, e.to_string());
+        let named = h5::string(&self.data, "binning").map_err(said)?;
+        let layers = match (voxels, named) {
+            (Voxels::Layers(layers), _) => Some(layers.clone()),
+            (Voxels::Recognised, Some(name)) => {
+                let set = CaloChallenge::named(&name).ok_or_else(|| {
+                    let known = CaloChallenge::ALL.map(CaloChallenge::name).join(", ");
+                    self.wrong(
+                        path,
+                        format!("attribute `binning` is {name:?}, expected one of {known}"),
+                    )
+                })?;
+                Some(set.layers())
+            }
+            _ => None,
+        };
+        let Some(layers) = layers else {
+            return Ok((events, (shape, None)));
+        };
+        let count = shape.iter().product();
+        let arranged = arrange(count, &Voxels::Layers(layers)).and_then(|a| match a.0 == shape {
+            true => Ok(a),
+            false => Err(format!("these voxels make a shape [N,Z,α,r] of {:?}", a.0)),
+        });
+        let what = |e| self.wrong(path, format!("shape {:?}: {e}", self.dims));
+        Ok((events, arranged.map_err(what)?))
+    }
+
+    /// Number of showers, shape and layers of `showers`.
+    fn voxels(&self, path: &Path, voxels: &Voxels) -> Result<(usize, Arranged)> {
+        let [events, count] = self.dims[..] else {
+            return Err(self.wrong(path, format!("shape {:?}, expected [N,V]", self.dims)));
+        };
+        self.some_rows(path)?;
+        let what = |e| self.wrong(path, format!("shape {:?}: {e}", self.dims));
+        Ok((events, arrange(count, voxels).map_err(what)?))
+    }
+
+    /// Checks that there are showers, and that they could be held at all.
+    fn some_rows(&self, path: &Path) -> Result<()> {
+        if self.dims[1..].contains(&0) {
             return Err(self.wrong(path, format!("shape {:?} has an extent of zero", self.dims)));
         }
-        if events == 0 {
+        if self.dims[0] == 0 {
             return Err(self.wrong(
                 path,
                 format!("shape {:?}: the file holds no showers", self.dims),
@@ -149,8 +195,7 @@ impl Column {
                 format!("shape {:?} is larger than any memory", self.dims),
             ));
         }
-        self.written(path)?;
-        Ok((events, shape))
+        self.written(path)
     }
 
     /// Checks that there are `events` rows, each of one of the shapes of `row`.
@@ -224,6 +269,9 @@ impl Column {
     }
 }
 
+/// Shape [Z,X,Y] of the cells, and their layers if they are voxels.
+type Arranged = ([usize; 3], Option<Vec<PolarLayer>>);
+
 /// A group that may hold the datasets.
 struct Place {
     group: Group,
@@ -277,14 +325,22 @@ impl Place {
             );
             return Err(Error::format(path, what));
         }
-        let half = places.iter().find(|p| p.has("layers") || p.has("energy"));
-        let missing = match half {
-            Some(p) if p.has("layers") => {
-                format!("no dataset `{0}energy` beside `{0}layers`", p.prefix)
-            }
-            Some(p) => format!("no dataset `{0}layers` beside `{0}energy`", p.prefix),
-            None => "no datasets `layers` and `energy`".into(),
+        let half = |[cells, energy]: [&'static str; 2]| {
+            let p = places.iter().find(|p| p.has(cells) || p.has(energy))?;
+            let (absent, there) = match p.has(cells) {
+                true => (energy, cells),
+                false => (cells, energy),
+            };
+            Some(format!(
+                "no dataset `{0}{absent}` beside `{0}{there}`",
+                p.prefix
+            ))
         };
+        // `showers` alone may be anybody's.
+        let challenge = || half(CHALLENGE).filter(|what| !what.ends_with("`showers`"));
+        let missing = half(OWN)
+            .or_else(challenge)
+            .unwrap_or_else(|| "no datasets `layers` and `energy`".into());
         places.into_iter().find(Self::qualifies).ok_or_else(|| {
             let more = found.len().saturating_sub(16);
             found.truncate(16);
@@ -306,15 +362,21 @@ impl Place {
         self.members.iter().any(|m| m == name)
     }
 
+    /// The names of cells and incident energies here, if both are.
+    fn names(&self) -> Option<[&'static str; 2]> {
+        let both = |names: &[&str; 2]| names.iter().all(|name| self.has(name));
+        [OWN, CHALLENGE].into_iter().find(both)
+    }
+
     fn qualifies(&self) -> bool {
-        self.has("layers") && self.has("energy")
+        self.names().is_some()
     }
 
-    fn column(&self, path: &Path, name: &str) -> Result<Column> {
-        Column::open(path, &self.group, &self.prefix, name)
+    fn column(&self, path: &Path, name: &str) -> Result<Found> {
+        Found::open(path, &self.group, &self.prefix, name)
     }
 
-    fn optional(&self, path: &Path, name: &str) -> Result<Option<Column>> {
+    fn optional(&self, path: &Path, name: &str) -> Result<Option<Found>> {
         if self.has(name) {
             self.column(path, name).map(Some)
         } else {

@@ -1,0 +1,161 @@
+//! Where the columns of a shower file stand, and whether they fit together, whatever its format.
+//!
+//! All that can be said without reading cells is said here, so that a file that opens fails later only for what its
+//! cells hold.
+
+mod hdf5;
+mod npz;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::hdf5_metno::Dataset;
+
+use super::binning::Voxels;
+use super::h5::Cell;
+use super::npz::{Array, is_zip};
+use super::{ShowerInfo, h5};
+use crate::Result;
+use crate::geometry::{CaloChallenge, PolarLayer, regular_shape};
+
+/// The columns of one shower file.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub layers: Column,
+    pub energy: Column,
+    pub position: Option<Column>,
+    pub conditions: Option<Column>,
+    pub events: usize,
+    pub info: ShowerInfo,
+    /// The threshold in the precision in which the file has it.
+    pub threshold: Option<f64>,
+    /// Whether cells are stored in double precision.
+    pub double: bool,
+    /// Rows of `layers` that stand packed together.
+    pub chunk: Option<usize>,
+}
+
+impl Layout {
+    /// Looks at a file; which format it has is seen from its first bytes.
+    pub fn of(path: &Path, voxels: &Voxels) -> Result<Self> {
+        // A pair of files is named by both.
+        if is_zip(path) || (!path.exists() && npz::pair(path).is_some()) {
+            npz::layout(path, voxels)
+        } else {
+            hdf5::layout(path, voxels)
+        }
+    }
+}
+
+/// Numbers by event.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// As it is called in the file: `30x30/layers`.
+    pub name: String,
+    values: Values,
+    /// By what the stored numbers are multiplied.
+    scale: f64,
+}
+
+#[derive(Debug)]
+enum Values {
+    Dataset(Dataset, Vec<usize>),
+    Array {
+        array: Box<Array>,
+        /// The values of a row that are taken; all if none.
+        pick: Option<Vec<usize>>,
+        /// The rows that are taken, ascending; all if none.
+        rows: Option<Arc<[usize]>>,
+    },
+}
+
+impl Column {
+    fn dataset(name: String, data: Dataset, dims: Vec<usize>, scale: f64) -> Self {
+        Self {
+            name,
+            values: Values::Dataset(data, dims),
+            scale,
+        }
+    }
+
+    fn array(array: Array, pick: Option<Vec<usize>>, rows: Option<Arc<[usize]>>) -> Self {
+        Self {
+            name: array.key.clone(),
+            values: Values::Array {
+                array: Box::new(array),
+                pick,
+                rows,
+            },
+            scale: 1.0,
+        }
+    }
+
+    /// The numbers of some events, which the column has.
+    pub fn read<T: Cell>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
+        let scaled = |v: f64| T::of(v * self.scale);
+        match &self.values {
+            Values::Dataset(data, dims) if self.scale == 1.0 => {
+                h5::rows(path, &self.name, data, dims, range)
+            }
+            Values::Dataset(data, dims) => {
+                let values: Vec<f64> = h5::rows(path, &self.name, data, dims, range)?;
+                Ok(values.into_iter().map(scaled).collect())
+            }
+            Values::Array { array, pick, rows } => {
+                let row = match pick {
+                    Some(pick) => Some(pick.len()),
+                    None => array.dims()[1..]
+                        .iter()
+                        .try_fold(1usize, |n, &d| n.checked_mul(d)),
+                };
+                let len = row.and_then(|row| row.checked_mul(range.len()));
+                let mut out = Vec::with_capacity(h5::allocatable::<T>(path, &self.name, len)?);
+                let mut read = |rows| array.read(rows, pick.as_deref(), scaled, &mut out);
+                match rows {
+                    Some(rows) => {
+                        for run in rows[range].chunk_by(|a, b| a + 1 == *b) {
+                            read(run[0]..run[run.len() - 1] + 1)?;
+                        }
+                    }
+                    None => read(range)?,
+                }
+                Ok(out)
+            }
+        }
+    }
+}
+
+/// Shape [Z,X,Y] of `count` voxels in a row and their layers: [Z, α, r] where all layers are divided alike, else one
+/// row.
+fn arrange(
+    count: usize,
+    voxels: &Voxels,
+) -> std::result::Result<([usize; 3], Option<Vec<PolarLayer>>), String> {
+    let layers = match voxels {
+        Voxels::Layers(layers) => layers.clone(),
+        Voxels::Unknown => return Ok(([1, 1, count], None)),
+        Voxels::Recognised => CaloChallenge::of_voxels(count)
+            .ok_or_else(|| {
+                let known = CaloChallenge::ALL.map(|set| set.voxels().to_string());
+                format!(
+                    "{count} voxels are those of no data set of the CaloChallenge ({}); give its binning file",
+                    known.join(", ")
+                )
+            })?
+            .layers(),
+    };
+    let expected = layers.iter().try_fold(0usize, |sum, l| {
+        sum.checked_add(l.r_bins().checked_mul(l.alpha_bins)?)
+    });
+    match expected == Some(count) {
+        true => Ok((
+            regular_shape(&layers).unwrap_or([1, 1, count]),
+            Some(layers),
+        )),
+        false => Err(format!(
+            "{count} voxels, but the binning has {}",
+            expected.map_or("more than can be counted".into(), |n| n.to_string())
+        )),
+    }
+}

@@ -1,0 +1,394 @@
+//! npz files: every kind of array that is read, the two layouts, and what is refused.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use calogen::data::ShowerFile;
+use flate2::{Compression, Crc, write::DeflateEncoder};
+use tempfile::TempDir;
+
+use super::{refused, says};
+
+/// How an array is written: type, Fortran order, deflated.
+#[derive(Clone, Copy)]
+struct Form(&'static str, bool, bool);
+
+const PLAIN: Form = Form("<f4", false, false);
+
+/// An npy file of `values`, given in C order.
+fn npy(Form(descr, fortran, _): Form, dims: &[usize], values: &[f64]) -> Vec<u8> {
+    let shape: Vec<String> = dims.iter().map(|d| format!("{d}, ")).collect();
+    let order = if fortran { "True" } else { "False" };
+    let text = format!(
+        "{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({}), }}\n",
+        shape.concat().trim_end()
+    );
+    let mut out = b"\x93NUMPY\x01\x00".to_vec();
+    out.extend((text.len() as u16).to_le_bytes());
+    out.extend(text.as_bytes());
+    let place = |mut at: usize| {
+        if !fortran {
+            return at;
+        }
+        // The first axis runs fastest: its digit is the lowest.
+        let mut c = 0;
+        let row: Vec<usize> = (0..dims.len())
+            .map(|k| dims[k + 1..].iter().product())
+            .collect();
+        for (k, &d) in dims.iter().enumerate() {
+            c += at % d * row[k];
+            at /= d;
+        }
+        c
+    };
+    for at in 0..values.len() {
+        let v = values[place(at)];
+        let mut bytes = match &descr[1..] {
+            "f4" => (v as f32).to_le_bytes().to_vec(),
+            "f8" => v.to_le_bytes().to_vec(),
+            "i1" => (v as i8).to_le_bytes().to_vec(),
+            "i2" => (v as i16).to_le_bytes().to_vec(),
+            "i4" => (v as i32).to_le_bytes().to_vec(),
+            "i8" => (v as i64).to_le_bytes().to_vec(),
+            "u1" => (v as u8).to_le_bytes().to_vec(),
+            "u2" => (v as u16).to_le_bytes().to_vec(),
+            other => panic!("{other}"),
+        };
+        if descr.starts_with('>') {
+            bytes.reverse();
+        }
+        out.extend(bytes);
+    }
+    out
+}
+
+/// A zip archive of entries: name, bytes, deflated.
+fn zip(entries: &[(&str, Vec<u8>, bool)]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes, deflated) in entries {
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        let packed = if *deflated {
+            encoder.finish().unwrap()
+        } else {
+            bytes.clone()
+        };
+        let mut common = vec![20, 0, 0, 0, if *deflated { 8 } else { 0 }, 0, 0, 0, 0, 0];
+        for n in [crc.sum(), packed.len() as u32, bytes.len() as u32] {
+            common.extend(n.to_le_bytes());
+        }
+        common.extend((name.len() as u16).to_le_bytes());
+        common.extend([0, 0]);
+        let start = out.len() as u32;
+        out.extend(b"PK\x03\x04");
+        out.extend(&common);
+        out.extend(name.as_bytes());
+        out.extend(packed);
+        directory.extend(b"PK\x01\x02\x14\x00");
+        directory.extend(&common);
+        directory.extend([0; 10]);
+        directory.extend(start.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let (start, count) = (out.len() as u32, entries.len() as u16);
+    out.extend(&directory);
+    out.extend(b"PK\x05\x06\0\0\0\0");
+    out.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+    out.extend([(directory.len() as u32).to_le_bytes(), start.to_le_bytes()].concat());
+    out.extend([0, 0]);
+    out
+}
+
+fn write(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+const EVENTS: usize = 5;
+
+/// Photon counts that say where they stand.
+fn counts() -> Vec<f64> {
+    (0..EVENTS * 2 * 3).map(|i| i as f64).collect()
+}
+
+/// Row i is 10·i + column, with the mass (column 0) as half of that.
+fn particles(columns: usize) -> Vec<f64> {
+    (0..EVENTS * columns)
+        .map(|i| (10 * (i / columns) + i % columns) as f64)
+        .collect()
+}
+
+fn zdc(form: Form, columns: usize) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let array = npy(form, &[EVENTS, 2, 3], &counts());
+    let path = write(
+        &folder,
+        "data_nonrandom_responses.npz",
+        &zip(&[("arr_0.npy", array, form.2)]),
+    );
+    let array = npy(form, &[EVENTS, columns], &particles(columns));
+    write(
+        &folder,
+        "data_nonrandom_particles.npz",
+        &zip(&[("arr_0.npy", array, form.2)]),
+    );
+    (folder, path)
+}
+
+#[test]
+fn every_kind_of_array() {
+    let types = [
+        "<f4", ">f4", "<f8", ">f8", "<i2", ">i4", "<i8", "|u1", "|i1", "<u2",
+    ];
+    for descr in types {
+        for (fortran, deflated) in [(false, false), (true, false), (false, true), (true, true)] {
+            let (_folder, path) = zdc(Form(descr, fortran, deflated), 10);
+            let opened = ShowerFile::open(&path).unwrap();
+            assert_eq!(opened.len(), EVENTS);
+            assert_eq!(opened.info().shape, [1, 2, 3]);
+            assert_eq!(opened.info().unit, "photons");
+            assert_eq!(
+                opened.is_double(),
+                ["f8", "i4", "i8"].contains(&&descr[1..]),
+                "{descr}"
+            );
+            let expected: Vec<f32> = counts().iter().map(|&v| v as f32).collect();
+            // In order, then backwards, then in part.
+            assert_eq!(
+                opened.read(0..EVENTS).unwrap().layers,
+                expected,
+                "{descr} {fortran} {deflated}"
+            );
+            for i in (0..EVENTS).rev() {
+                let row = opened.read(i..i + 1).unwrap();
+                assert_eq!(row.layers, expected[6 * i..6 * (i + 1)]);
+                let i = 10.0 * i as f32;
+                assert_eq!(row.energy, [i + 1.0], "energy stands second");
+                let names = [
+                    "energy", "mass", "charge", "px", "py", "pz", "vx", "vy", "vz", "pdg",
+                ];
+                assert_eq!(row.condition_names, names);
+                let order = [1.0, 0.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+                assert_eq!(row.conditions.unwrap(), order.map(|c| i + c));
+            }
+            let rows = opened.read_rows(&[4, 0, 4]).unwrap();
+            assert_eq!(rows.layers[..6], expected[24..30]);
+        }
+    }
+}
+
+#[test]
+fn pairs_of_files() {
+    let (folder, path) = zdc(PLAIN, 9);
+    let opened = ShowerFile::open(&path).unwrap();
+    assert_eq!(opened.info().condition_names.len(), 9);
+    let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
+    std::fs::rename(&path, &a).unwrap();
+    std::fs::rename(folder.path().join("data_nonrandom_particles.npz"), &b).unwrap();
+    says(
+        &refused(&a),
+        &["without its particles", "RESPONSES.npz,PARTICLES.npz"],
+    );
+    let both = format!("{},{}", a.display(), b.display());
+    assert_eq!(
+        ShowerFile::open(both).unwrap().read(1..2).unwrap().energy,
+        [11.0]
+    );
+    let turned = ShowerFile::open(format!("{},{}", b.display(), a.display()));
+    says(
+        &turned.unwrap_err().to_string(),
+        &["b.npz", "[5, 9]", "expected responses [N,X,Y]"],
+    );
+
+    let array = npy(PLAIN, &[4, 9], &particles(9)[..36]);
+    std::fs::write(&b, zip(&[("arr_0.npy", array, false)])).unwrap();
+    let message = ShowerFile::open(format!("{},{}", a.display(), b.display()));
+    says(
+        &message.unwrap_err().to_string(),
+        &["b.npz", "4 particles, but 5 responses"],
+    );
+    let array = npy(PLAIN, &[5, 8], &particles(8));
+    std::fs::write(&b, zip(&[("arr_0.npy", array, false)])).unwrap();
+    let message = ShowerFile::open(format!("{},{}", a.display(), b.display()));
+    says(&message.unwrap_err().to_string(), &["8 columns", "PDG id"]);
+}
+
+/// The arrays of a beam test file: 4 events of 8 layers and 2 channels, of which the tracks select 0, 2 and 3.
+fn hgcal(deflated: bool) -> (TempDir, PathBuf) {
+    let n = 4;
+    let hits: Vec<f64> = (0..n * 8 * 12 * 15 * 2)
+        .map(|i| (i % 30_011) as f64)
+        .collect();
+    let event: Vec<f64> = (0..n * 5).map(|i| i as f64).collect();
+    // Rows type, impact, χ²; x and y each.
+    let track = |kind, chi| [kind, 0.0, 1.5 * kind, -kind, 7.0, 7.0, chi, 4.9];
+    let tracks: Vec<f64> = [
+        track(13.0, 1.0),
+        track(12.0, 1.0),
+        track(15.0, 0.0),
+        track(14.0, 4.5),
+    ]
+    .concat();
+    let form = Form("<f4", false, deflated);
+    let bytes = zip(&[
+        (
+            "rechits.npy",
+            npy(form, &[n, 8, 12, 15, 2], &hits),
+            deflated,
+        ),
+        ("event.npy", npy(form, &[n, 5], &event), deflated),
+        ("dwcReference.npy", npy(form, &[n, 4, 2], &tracks), deflated),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(&folder, "reco.npz", &bytes);
+    (folder, path)
+}
+
+#[test]
+fn beam_test_files() {
+    for deflated in [false, true] {
+        let (_folder, path) = hgcal(deflated);
+        let opened = ShowerFile::open(&path).unwrap();
+        assert_eq!(opened.info().shape, [7, 12, 15]);
+        assert_eq!(opened.info().unit, "MIP");
+        assert_eq!(opened.threshold(), Some(2.0));
+        let showers = opened.read(0..3).unwrap();
+        assert_eq!(showers.energy, [3.0, 13.0, 18.0]);
+        assert_eq!(
+            showers.position.as_deref(),
+            Some(&[[19.5, -13.0], [22.5, -15.0], [21.0, -14.0]][..])
+        );
+        for (own, row) in [0, 2, 3].into_iter().enumerate() {
+            for cell in [0, 1, 14, 15, 180, 1259] {
+                let stored = ((row * 8 * 180 + cell) * 2) % 30_011;
+                assert_eq!(
+                    showers.shower(own)[cell],
+                    stored as f32,
+                    "event {row}, cell {cell}"
+                );
+            }
+        }
+        assert_eq!(opened.read(2..3).unwrap().energy, [18.0]);
+    }
+}
+
+#[test]
+fn refused_arrays() {
+    let folder = tempfile::tempdir().unwrap();
+    let particles = zip(&[("arr_0.npy", npy(PLAIN, &[EVENTS, 9], &particles(9)), false)]);
+    write(&folder, "particles.npz", &particles);
+    let said = |array: Vec<u8>| {
+        refused(&write(
+            &folder,
+            "responses.npz",
+            &zip(&[("arr_0.npy", array, false)]),
+        ))
+    };
+    let sound = npy(PLAIN, &[EVENTS, 2, 3], &counts());
+    let with = |from: &str, to: &str| {
+        let text = String::from_utf8_lossy(&sound[10..80]).into_owned();
+        assert!(text.contains(from), "{text}");
+        let at = 10 + text.find(from).unwrap();
+        let mut bytes = sound.clone();
+        bytes.splice(at..at + from.len(), to.bytes());
+        let more = to.len() as i32 - from.len() as i32;
+        let len = i32::from(u16::from_le_bytes([bytes[8], bytes[9]])) + more;
+        bytes[8..10].copy_from_slice(&(len as u16).to_le_bytes());
+        bytes
+    };
+    says(
+        &said(with("<f4", "|O")),
+        &["arr_0", "pickled Python objects"],
+    );
+    says(&said(with("<f4", "<c8")), &["type <c8", "expected floats"]);
+    says(
+        &said(with("'<f4'", "[('a', '<f4')]")),
+        &["a record of several fields"],
+    );
+    says(
+        &said(with("(5, 2, 3,)", "(5, 2, 4,)")),
+        &["[5, 2, 4] of float32 is not the 120 bytes"],
+    );
+    says(
+        &said(with("(5, 2, 3,)", "(5, 99999999999, 99999999999,)")),
+        &["is not the 120 bytes"],
+    );
+    says(
+        &said(with("(5, 2, 3,)", "(0, 2, 3,)")),
+        &["is not the 120 bytes"],
+    );
+    says(&said(with("(5, 2, 3,)", "(30,)")), &["shape [30]"]);
+    says(&said(with("False", "Maybe")), &["expected False"]);
+    says(
+        &said(b"\x80\x04pickle, not an array".to_vec()),
+        &["does not begin like an array"],
+    );
+    says(
+        &said(sound[..40].to_vec()),
+        &["cut short within its header"],
+    );
+    says(
+        &said(sound[..sound.len() - 1].to_vec()),
+        &["is not the 119 bytes"],
+    );
+    let other = zip(&[("weights.npy", sound.clone(), false)]);
+    says(
+        &refused(&write(&folder, "responses.npz", &other)),
+        &["found arrays weights", "`rechits`"],
+    );
+    let whole = zip(&[("arr_0.npy", sound.clone(), true)]);
+    let cut = write(&folder, "responses.npz", &whole[..whole.len() - 30]);
+    says(&refused(&cut), &["without the directory of a zip archive"]);
+
+    // A value changed on the way: sizes are right, the checksum is not.
+    let mut whole = zip(&[("arr_0.npy", sound, false)]);
+    let at = whole.windows(5).position(|w| w == b"False").unwrap() + 60;
+    whole[at] ^= 1;
+    says(
+        &refused(&write(&folder, "responses.npz", &whole)),
+        &["checksum"],
+    );
+}
+
+/// A reader must never be brought down, whatever the bytes: no panic, no endless loop, no huge allocation.
+#[test]
+fn damaged_archives() {
+    let (zdc_folder, zdc_path) = zdc(Form("<f8", false, true), 9);
+    let (_fortran, fortran_path) = zdc(Form("<i2", true, false), 9);
+    let mut state = 1u64;
+    let mut random = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let look = |path: &Path| {
+        if let Ok(opened) = ShowerFile::open(path) {
+            let all = opened.len().min(EVENTS);
+            let _ = opened.read(0..all);
+            let _ = opened.read(all - 1..all);
+        }
+    };
+    for path in [&zdc_path, &fortran_path] {
+        let bytes = std::fs::read(path).unwrap();
+        for round in 0..900 {
+            let mut damaged = bytes.clone();
+            match round % 3 {
+                0 => damaged.truncate(random(bytes.len())),
+                1 => damaged[random(bytes.len())] ^= 1 << random(8),
+                _ => {
+                    for _ in 0..4 {
+                        let at = random(bytes.len());
+                        damaged[at] = [0, 1, 0x7f, 0x80, 0xff, b'9'][random(6)];
+                    }
+                }
+            }
+            std::fs::write(path, &damaged).unwrap();
+            look(path);
+        }
+    }
+    drop(zdc_folder);
+}
