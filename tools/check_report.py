@@ -452,4 +452,5 @@ def main():
     sys.exit(compare.wrong > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -123,6 +123,7 @@ pub fn evaluate_all(
             mip: reference.kept.info.mip,
             shower_start_definition: options.shower_start.name(),
             figures,
+            calochallenge: None,
             classifier: None,
             frechet_regression_distance: None,
             regression: None,

@@ -4,6 +4,7 @@
 //! `report.json` and carries what plots need. The distances stand on their own, over plain slices. A figure that is
 //! not defined (of an empty sample, of a constant column) is `None` and null in the report, never NaN.
 
+mod calochallenge;
 mod channels;
 mod classifier;
 mod correlation;
@@ -31,6 +32,7 @@ pub(crate) mod text;
 mod view;
 mod wasserstein;
 
+pub use calochallenge::{Counts, FeatureMoments, HighLevel, SeparationPowers, high_level};
 pub use channels::ChannelSums;
 pub use classifier::{Classifier, Isotonic, Separation, auc, auc_error};
 pub use correlation::{Correlation, pearson};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::drawn::Side;
-use super::{Classifier, Distances, Figures, Halves, InceptionDistance, Regression};
+use super::{Classifier, Distances, Figures, Halves, HighLevel, InceptionDistance, Regression};
 use crate::observables::{Bootstrap, Geometry};
 
 /// How two samples compare. Serialises to `report.json`; what plots need beyond that is skipped there.
@@ -25,6 +25,9 @@ pub struct Evaluation {
     /// What is compared.
     #[serde(flatten)]
     pub figures: Figures,
+    /// High-level features of the CaloChallenge, where showers are voxels in r and α.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calochallenge: Option<HighLevel>,
     /// A network that tells the samples apart, where one was asked for.
     pub classifier: Option<Classifier>,
     /// Fréchet distance of a regressor's activations, where one was given.

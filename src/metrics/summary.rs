@@ -38,6 +38,9 @@ impl fmt::Display for Evaluation {
         self.by_layer(f)?;
         self.by_observable(f)?;
         // Optional parts, a table each that begins with an empty line.
+        if let Some(high) = &self.calochallenge {
+            write!(f, "{high}")?;
+        }
         if let Some(regression) = &self.regression {
             write!(f, "{regression}")?;
         }
@@ -136,6 +139,12 @@ impl Evaluation {
         Ok(())
     }
 
+    /// All observables but those of single layers of voxels, which stand in report.json.
+    fn listed(&self) -> impl Iterator<Item = &Comparison> {
+        let all = self.figures.observables.iter();
+        all.filter(|o| !o.name.contains("_layer_"))
+    }
+
     fn by_observable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
             "reference mean",
@@ -148,7 +157,7 @@ impl Evaluation {
             write!(f, " {name:>16}")?;
         }
         writeln!(f)?;
-        for o in &self.figures.observables {
+        for o in self.listed() {
             write!(f, "{:<15}", o.name)?;
             let e = observable(self.errors.as_ref(), &o.name);
             for of in [
@@ -178,7 +187,7 @@ impl Evaluation {
         }
         writeln!(f)?;
         let halves = self.halves.as_ref().map(|halves| &halves.figures);
-        for o in &self.figures.observables {
+        for o in self.listed() {
             write!(f, "{:<15}", o.name)?;
             let e = observable(self.errors.as_ref(), &o.name);
             let noise = observable(halves, &o.name);

@@ -1,6 +1,6 @@
 //! A shower as a vector of high-level features: what distances and classifiers of [`metrics`](crate::metrics) compare.
 
-use super::{Geometry, Projection, Sample};
+use super::{Geometry, Projection, Sample, polar};
 use crate::{Error, Result};
 
 /// Added to an energy before its logarithm is taken, as in the CaloChallenge (arXiv:2410.21611): a layer without energy
@@ -75,28 +75,29 @@ impl Features {
     ///
     /// An image has one layer, whose energy is the visible one and stands once.
     ///
+    /// In polar layers they are those of the CaloChallenge ([`PolarFeatures::features`](super::PolarFeatures::features)).
+    ///
     /// # Errors
     /// What reading the sample gives; [`Error::NotFinite`] naming the shower whose energies are not finite.
     pub fn high_level(sample: &dyn Sample, threshold: f64) -> Result<Self> {
         let info = sample.info();
         let Geometry::Grid(shape) = info.geometry else {
-            let what = format!("high-level features of {} are not known", info.geometry);
-            return Err(Error::format(&info.file, what));
+            return polar::features(sample, threshold);
         };
         let names = grid_names(shape[0]);
         let mut rows = Vec::with_capacity(names.len() * info.events);
-        each_shower(sample, threshold, |shower, incident| {
+        each_shower(sample, threshold, |shower, incident, _| {
             grid_row(&mut rows, shower, incident, shape);
         })?;
         Ok(Self { names, rows })
     }
 }
 
-/// Hands the projection and the incident energy of every shower to `visit`.
+/// Hands the projection, the incident energy and the cells (without any threshold) of every shower to `visit`.
 pub(super) fn each_shower(
     sample: &dyn Sample,
     threshold: f64,
-    mut visit: impl FnMut(&Projection, f64),
+    mut visit: impl FnMut(&Projection, f64, &[f64]),
 ) -> Result<()> {
     let info = sample.info();
     let (threshold, cells) = (info.stored(threshold), info.geometry.cells());
@@ -113,7 +114,7 @@ pub(super) fn each_shower(
                 );
                 return Err(Error::NotFinite(what));
             }
-            visit(&shower, incident);
+            visit(&shower, incident, cells);
             read += 1;
         }
     }

@@ -6,6 +6,7 @@
 mod bootstrap;
 mod collect;
 mod features;
+mod polar;
 mod sample;
 mod shower;
 mod spectrum;
@@ -16,6 +17,7 @@ pub use crate::geometry::{Geometry, PolarLayer};
 pub use bootstrap::{Bootstrap, half};
 pub use collect::{CHANNELS, Collect, Column, Observables};
 pub use features::{Features, INCIDENT, LOG_OFFSET};
+pub use polar::{PolarColumn, PolarFeatures, Quantity};
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock};
 pub use shower::{Projection, centre_and_width, shape_names, thirds};
 pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};

@@ -97,9 +97,11 @@ impl Projection {
                         if counts(e) {
                             self.z[k] += e;
                             self.hits[k] += 1;
+                            // In the order of the challenge's own script: a layer with a single voxel has a centre that
+                            // may be an edge of a histogram, and a width that is 0 but for rounding.
                             for (sum, v) in sums.iter_mut().zip(centre) {
                                 sum[0] += e * v;
-                                sum[1] += e * v * v;
+                                sum[1] += e * (v * v);
                             }
                             visit(first + i, e);
                         }
@@ -135,15 +137,27 @@ impl Projection {
             shape.extend(thirds(&self.z));
         }
         if let Across::Polar(layers) = &self.across {
-            for (PolarSums { sums, first, .. }, energy) in layers.iter().zip(&self.z) {
-                for [e_v, e_vv] in &sums[*first..] {
-                    // As the data sets define it: 0 in a layer without energy.
-                    let (centre, square) = (e_v / (energy + 1e-16), e_vv / (energy + 1e-16));
-                    shape.extend([centre, (square - centre * centre).max(0.0).sqrt()]);
-                }
+            for (layer, across) in layers.iter().zip(self.transverse()) {
+                shape.extend(across[layer.first..].as_flattened());
             }
         }
         shape
+    }
+
+    /// Centre of energy ⟨v⟩ and width √max(0, ⟨v²⟩ − ⟨v⟩²) in mm of each polar layer, with v each of η, φ, r; nothing on a
+    /// grid.
+    pub fn transverse(&self) -> Vec<[[f64; 2]; 3]> {
+        let Across::Polar(layers) = &self.across else {
+            return Vec::new();
+        };
+        let of_layer = |(layer, energy): (&PolarSums, &f64)| {
+            layer.sums.map(|sums| {
+                // As the data sets define it: 0 in a layer without energy.
+                let [mean, square] = sums.map(|sum| sum / (energy + 1e-16));
+                [mean, (square - mean * mean).max(0.0).sqrt()]
+            })
+        };
+        layers.iter().zip(&self.z).map(of_layer).collect()
     }
 }
 

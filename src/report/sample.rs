@@ -68,11 +68,13 @@ impl FileSample {
         let from = self.file.info().shape;
         self.view = View::between(from, shape, origin)
             .map_err(|e| Error::format(self.file.path(), e.to_string()))?;
-        if self.view != View::Whole && self.info.geometry.grid().is_none() {
+        let layers = self.info.geometry.layers();
+        let polar = self.info.geometry.grid().is_none();
+        if polar && (self.view != View::Whole || shape[0] != layers) {
             let what = "its voxels in r and α are no grid of which a part or a sum could be taken";
             return Err(Error::format(self.file.path(), what));
         }
-        if self.info.geometry.grid().is_some() {
+        if !polar {
             self.info.geometry = Geometry::Grid(shape);
         }
         // Sums are in double precision, whatever the file has.

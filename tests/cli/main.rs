@@ -1,6 +1,7 @@
 //! The program itself: what it writes where, how it fails, and what its help says.
 #![cfg(feature = "cli")]
 
+mod challenge;
 mod evaluate;
 mod features;
 mod merge;

@@ -277,3 +277,35 @@ fn part_of_a_set() {
         );
     }
 }
+
+/// Readers must never be brought down, whatever the bytes.
+#[test]
+fn damaged_files() {
+    let (_folder, xml) = binning(SMALL);
+    let (_data_folder, data) = challenge(2, 368);
+    let mut state = 7u64;
+    let mut random = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let sound = [&xml, &data].map(|path| std::fs::read(path).unwrap());
+    // Of the shower file the part that describes it.
+    let ends = [sound[0].len(), sound[1].len() - 2 * 368 * 4];
+    for round in 0..800 {
+        let which = usize::from(round % 4 == 0);
+        let (path, end) = ([&xml, &data][which], ends[which]);
+        let mut damaged = sound[which].clone();
+        match round % 3 {
+            0 => damaged.truncate(random(end)),
+            1 => damaged[random(end)] ^= 1 << random(8),
+            _ => damaged[random(end)] = b"0<>/\"=,9"[random(8)],
+        }
+        std::fs::write(path, &damaged).unwrap();
+        match which {
+            0 => drop(read_binning(path, Some("photon"))),
+            _ => drop(ShowerFile::open(path).and_then(|opened| opened.read(0..1))),
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Observables and metrics against values worked out by hand or in closed form.
 
+mod calochallenge;
 mod classifier;
 mod distances;
 mod errors;

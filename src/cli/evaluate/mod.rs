@@ -4,6 +4,7 @@
 //! What can fail for its options alone fails before the showers are read.
 
 mod calice;
+mod calochallenge;
 mod classifier;
 mod distances;
 mod errors;
@@ -127,6 +128,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let classifier = args.classifier.open(global)?;
     let inception = args.inception.load(&reference, global)?;
     let mut evaluations = compare(&reference, &generated, &options)?;
+    calochallenge::add(&reference, &generated, &mut evaluations)?;
     if let Some(regressor) = regressor {
         regressor.add(&reference, &generated, &mut evaluations)?;
     }

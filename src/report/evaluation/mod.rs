@@ -2,6 +2,7 @@
 //!
 //! A section is a file with a function from the evaluations to its [`Part`]; what a geometry does not have is left out.
 
+mod calochallenge;
 mod channels;
 mod classifier;
 mod correlations;
@@ -54,6 +55,7 @@ const PARTS: &[fn(&[Evaluation], &Names) -> Part] = &[
     profiles::part,
     observables::centres,
     observables::development,
+    calochallenge::part,
     channels::part,
     mean_shower::part,
     correlations::part,

@@ -33,7 +33,7 @@ pub fn centres(all: &[Evaluation], names: &Names) -> Part {
         .map_or(&[][..], |first| &first.figures.observables);
     let others = others.iter().map(|o| o.name.as_str());
     let mut list = CENTRES.to_vec();
-    list.extend(others.filter(|name| !known.contains(name)));
+    list.extend(others.filter(|name| !known.contains(name) && !of_layer(name)));
     Part {
         heading: "Centre and width",
         text: "The energy-weighted mean of the cell index, and the energy-weighted mean square of its distance from \
@@ -41,6 +41,16 @@ pub fn centres(all: &[Evaluation], names: &Names) -> Part {
         tables: Vec::new(),
         plots: curves::named(all, &list, names),
     }
+}
+
+/// What is computed of a single layer of voxels in r and α stands in a section of its own, and in `report.json`.
+fn of_layer(name: &str) -> bool {
+    name.contains("_layer_")
+}
+
+/// All observables but those of single layers.
+fn listed(e: &Evaluation) -> impl Iterator<Item = &Comparison> {
+    e.figures.observables.iter().filter(|o| !of_layer(&o.name))
 }
 
 /// How showers develop along the beam.
@@ -92,7 +102,7 @@ fn moments(e: &Evaluation, name: &str) -> Table {
             .chain(columns.map(|(name, _)| name))
             .map(String::from)
             .collect(),
-        rows: e.figures.observables.iter().map(row).collect(),
+        rows: listed(e).map(row).collect(),
     }
 }
 
@@ -129,6 +139,6 @@ fn distances(e: &Evaluation, name: &str) -> Table {
             "Area",
             "Separation",
         ]),
-        rows: e.figures.observables.iter().map(row).collect(),
+        rows: listed(e).map(row).collect(),
     }
 }
