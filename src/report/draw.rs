@@ -146,8 +146,14 @@ fn y_view(figure: &Figure) -> View {
     for (_, _, y, error) in figure.series.iter().flat_map(Series::points_of) {
         values.push(y);
         values.push(y + error);
-        if !(log && y - error < 0.3 * y) {
-            values.push(y - error);
+        // A bar that reaches below 0 must not lift the floor of a histogram.
+        let low = if steps {
+            (y - error).max(y.min(0.0))
+        } else {
+            y - error
+        };
+        if !(log && low < 0.3 * y) {
+            values.push(low);
         }
     }
     if steps && !log && !values.is_empty() {
@@ -269,7 +275,11 @@ fn draw(scene: &mut Scene, frame: &Frame, series: &Series) {
     }
     let width = if reference { 1.8 } else { 2.2 };
     for line in lines(frame, series) {
-        scene.line(line, width, color);
+        // Histograms cross each other all the time; curves through points are noisy enough without dashes.
+        match series.mark {
+            Mark::Steps { .. } => stroke(scene, line, width, series.role),
+            _ => scene.line(line, width, color),
+        }
     }
     // A point with no neighbour makes no line.
     let lone = series.mark == Mark::Line && series.points_of().count() == 1;
@@ -279,6 +289,51 @@ fn draw(scene: &mut Scene, frame: &Frame, series: &Series) {
                 marker(scene, at, series.role, 4.6);
             }
         }
+    }
+}
+
+/// Lengths drawn and left out in turn, so that colour is not the only difference between outlines; none for an unbroken one.
+fn dashes(role: Role) -> &'static [f64] {
+    match role {
+        Role::Reference => &[],
+        Role::Generated(i) => match i % 4 {
+            0 => &[],
+            1 => &[9.0, 4.0],
+            2 => &[3.0, 3.0],
+            _ => &[11.0, 3.5, 3.0, 3.5],
+        },
+    }
+}
+
+/// A line in colour and dashes of its role.
+pub(super) fn stroke(scene: &mut Scene, line: Vec<Point>, width: f64, role: Role) {
+    let (pattern, color) = (dashes(role), color(role));
+    if pattern.is_empty() {
+        return scene.line(line, width, color);
+    }
+    let (mut k, mut left) = (0, pattern[0]);
+    let mut dash: Vec<Point> = line.first().copied().into_iter().collect();
+    for pair in line.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let mut done = 0.0;
+        while length - done > left {
+            done += left;
+            let t = done / length;
+            let at = (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1));
+            dash.push(at);
+            let drawn = std::mem::replace(&mut dash, vec![at]);
+            if k % 2 == 0 {
+                scene.line(drawn, width, color);
+            }
+            k = (k + 1) % pattern.len();
+            left = pattern[k];
+        }
+        left -= length - done;
+        dash.push(to);
+    }
+    if k % 2 == 0 {
+        scene.line(dash, width, color);
     }
 }
 

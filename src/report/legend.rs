@@ -29,6 +29,7 @@ struct Entry {
 #[derive(Debug, PartialEq)]
 enum Kind {
     Filled,
+    Outline,
     Line,
     Points,
     Band,
@@ -45,7 +46,8 @@ pub(super) fn place(frame: &mut Frame, series: &[Series]) -> Legend {
             role: s.role,
             kind: match s.mark {
                 Mark::Steps { .. } if s.role == Role::Reference => Kind::Filled,
-                Mark::Steps { .. } | Mark::Line => Kind::Line,
+                Mark::Steps { .. } => Kind::Outline,
+                Mark::Line => Kind::Line,
                 Mark::Points => Kind::Points,
                 Mark::Band => Kind::Band,
             },
@@ -158,6 +160,14 @@ pub(super) fn draw(scene: &mut Scene, legend: &Legend) {
                 if entry.kind == Kind::Filled {
                     scene.outline(from, to, 1.8, color);
                 }
+            }
+            Kind::Outline => {
+                draw::stroke(
+                    scene,
+                    vec![(left, middle), (right, middle)],
+                    2.4,
+                    entry.role,
+                );
             }
             Kind::Line => scene.line(vec![(left, middle), (right, middle)], 2.4, color),
             Kind::Points => {

@@ -8,6 +8,7 @@ mod feature_distances;
 mod features;
 mod observables;
 mod report;
+mod stored;
 
 use calogen::metrics::{Evaluation, Options, evaluate};
 use calogen::observables::{Geometry, MemorySample, SampleInfo};

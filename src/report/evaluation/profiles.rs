@@ -11,10 +11,15 @@ pub fn part(all: &[Evaluation], names: &Names) -> Part {
     let mut plots = profiles(all, names);
     plots.extend(layers(all, names));
     plots.extend(depth(all, names));
+    let layered = all.iter().any(|e| e.figures.depth.is_some());
     Part {
         heading: "Profiles",
-        text: "Means per shower; the correlation of the energy in each layer with that in the next; and the mean \
-             centre of gravity along the beam by visible energy. Bars are statistical errors.",
+        text: if !layered {
+            "Means per shower. Bars are statistical errors."
+        } else {
+            "Means per shower; the correlation of the energy in each layer with that in the next; and the mean \
+             centre of gravity along the beam by visible energy. Bars are statistical errors."
+        },
         tables: Vec::new(),
         plots,
     }
