@@ -199,9 +199,10 @@ impl Observables {
 
     /// Sums over all showers.
     pub fn sums(&self) -> Sums {
-        let [first, second] = &self.halves;
-        let mut all = first.clone();
-        all.merge(second);
+        // Merged into an empty one, which touches memory only where values are; a clone would copy all steps.
+        let replicas = self.halves[0].showers.draws() - 1;
+        let mut all = Sums::new(&self.info.geometry, 0, replicas);
+        self.halves.iter().for_each(|half| all.merge(half));
         all
     }
 

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-/// Values kept one by one, 256 MiB. More are counted in steps of a relative width of 4e-6.
-pub const EXACT_CELLS: usize = 1 << 25;
+/// Values kept one by one, 128 MiB. More are counted in steps of a relative width of 4e-6.
+pub const EXACT_CELLS: usize = 1 << 24;
 
 /// Low bits of a float32 that are dropped when values are counted.
 const DROPPED: u32 = 5;

@@ -31,6 +31,11 @@ impl<T: Copy + Default + std::ops::AddAssign> Replicated<T> {
         pairs.for_each(|(a, &b)| *a += b);
     }
 
+    /// Number of draws: the sample and its replicas.
+    pub fn draws(&self) -> usize {
+        self.draws
+    }
+
     /// All entries in one draw: 0 is the sample itself.
     pub fn draw(&self, draw: usize) -> impl Iterator<Item = T> + '_ {
         self.sums.iter().skip(draw).step_by(self.draws).copied()
