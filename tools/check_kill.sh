@@ -11,7 +11,7 @@ kills=${2:-100}
 work=$(mktemp -d)
 trap 'umount "$work/small" 2>/dev/null || true; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
-training=(train hgcal-wgan --preset small --data tests/data/hgcal_sample.h5 --batch 8 --checkpoint-every 0.2)
+training=(train hgcal-wgan --preset small --data tests/data/hgcal_sample.h5 --batch 8 --checkpoint-every 0.2 --log-every 1)
 train() { "$calogen" "${training[@]}" "$@"; }
 generate() { "$calogen" generate "$@"; }
 fail() {
@@ -69,7 +69,7 @@ full() { # WHAT, then a command that must fail with one message
 
 mkdir "$work/small"
 if mount -t tmpfs -o size=256k tmpfs "$work/small" 2>/dev/null; then
-    full "disk full, generate" generate "$work/run" --events 2000 --energy 50 --out "$work/small/showers.h5"
+    full "disk full, generate" generate tools/weights/hgcal-small.safetensors --events 2000 --energy 50 --out "$work/small/showers.h5"
     only "$work/small"
     full "disk full, train" train --out "$work/small/run" --steps 3
     [ ! -e "$work/small/run" ] || only "$work/small/run" config.toml losses.csv
@@ -89,8 +89,7 @@ fi
 if as_user test -x "$calogen" && as_user test -r tests/data/hgcal_sample.h5; then
     full "read-only folder, generate" as_user "$calogen" generate "$work/run/model.safetensors" --events 8 --energy 50 \
         --out "$work/run/showers.h5"
-    full "read-only folder, train" as_user "$calogen" train hgcal-wgan --preset small --data tests/data/hgcal_sample.h5 \
-        --out "$work/run" --steps 1000000 --resume
+    full "read-only folder, train" as_user "$calogen" "${training[@]}" --out "$work/run" --steps 1000000 --resume
     cmp "$work/before" "$work/run/model.safetensors"
 else
     echo "read-only folder: not tested, the program is not readable to others"
