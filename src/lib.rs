@@ -27,10 +27,12 @@
 //! | [`models`] | the systems, one file each; weights files |
 //! | [`geometry`] | where the cells of a shower lie |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
+//! | `latent` | codes of showers, and their pictures in two dimensions |
 //! | [`train`] / [`generate`] / [`reconstruct`] / [`classify`] / [`inception`] / [`report`] | the training loop / the generator / regressors / a network that tells samples apart / features of images / plots and the page |
 //!
 //! Without default features `gpu` to `models`, `generate` and `reconstruct` remain: what an embedding program needs. `train`, `hdf5`
-//! (module `data`), `report` (with `observables`, `metrics`, `classify` and `inception`) and `cli` (the program) are features.
+//! (module `data`), `report` (with `classify` and `inception`) and `cli` (the program) are features; `observables` and `metrics` come with
+//! `train` and with `report`.
 #![warn(missing_docs)]
 
 #[cfg(feature = "report")]
@@ -45,12 +47,14 @@ pub mod geometry;
 pub mod gpu;
 #[cfg(feature = "report")]
 pub mod inception;
+#[cfg(all(feature = "train", feature = "hdf5"))]
+pub mod latent;
 pub mod losses;
-#[cfg(feature = "report")]
+#[cfg(any(feature = "report", feature = "train"))]
 pub mod metrics;
 pub mod models;
 pub mod nn;
-#[cfg(feature = "report")]
+#[cfg(any(feature = "report", feature = "train"))]
 pub mod observables;
 pub mod onnx;
 pub mod ops;

@@ -1,5 +1,7 @@
 //! Regressors: weights and showers in, energies and features out.
 
+mod relevance;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +9,8 @@ use crate::gpu::Gpu;
 use crate::models::{self, Build, Metadata, Networks, Preset, System, Weights};
 use crate::tape::{Options, Program, Tape};
 use crate::{Error, Result};
+
+pub use relevance::{EPSILON, Relevance, propagate};
 
 /// Showers in a batch.
 const BATCH: usize = 64;
@@ -98,6 +102,16 @@ impl Reconstructor {
     /// Where in a larger shower that lies.
     pub fn origin(&self) -> Option<[usize; 3]> {
         self.system.origin()
+    }
+
+    /// Energies and features of showers of which it sees a part, or the sum over layers.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if they do not fit.
+    #[cfg(feature = "hdf5")]
+    pub fn see(&self, showers: crate::data::Showers) -> Result<Reconstructed> {
+        let view = crate::data::View::between(showers.shape, self.shape(), self.origin())?;
+        self.run(&view.apply(showers).layers)
     }
 
     /// Energies and features of showers `[N,Z,X,Y]`.

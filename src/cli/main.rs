@@ -10,6 +10,7 @@ mod export;
 mod files;
 mod generate;
 mod labels;
+mod latent;
 mod merge;
 mod models;
 mod output;
@@ -48,6 +49,7 @@ commands! {
     Merge => merge,
     Convert => convert,
     Evaluate => evaluate,
+    Latent => latent,
     Bench => bench,
     Export => export,
 }

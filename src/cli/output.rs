@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::panic::PanicHookInfo;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use calogen::{Error, Result};
@@ -50,6 +50,20 @@ pub fn panicked(info: &PanicHookInfo) {
         what.replace('\n', " ")
     ));
     std::process::exit(1);
+}
+
+/// A flag that Ctrl-C sets, saying `message`; a second one ends the program.
+pub fn stop_on_interrupt(message: &'static str) -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        say(message);
+    })
+    .map_err(|e| Error::Config(format!("Ctrl-C cannot be caught: {e}")))?;
+    Ok(stop)
 }
 
 /// How long nothing is said about work in progress where no bar is drawn.

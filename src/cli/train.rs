@@ -1,20 +1,20 @@
 //! `calogen train`: train a model on shower files.
 
+mod watch;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use calogen::gpu::Gpu;
 use calogen::models::{self, Preset, System};
-use calogen::report::losses_plot;
+use calogen::report::{Plot, losses_plot, watch_plots};
 use calogen::train::{Event, Options, train};
 use calogen::{Error, Result};
 
 use super::Global;
 use super::files::{VoxelArgs, events};
-use super::output::{Progress, print, print_json, say};
+use super::output::{Progress, print, print_json, say, stop_on_interrupt};
 
 /// Train a model on shower files
 ///
@@ -73,10 +73,17 @@ pub struct Args {
     /// Print a summary as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    watch: watch::WatchArgs,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
+    let recorded = match args.resume {
+        true => Some(read_toml(&args.out.join("config.toml"))?),
+        false => None,
+    };
     let system = system(args)?;
+    let (watch, keep_every) = args.watch.find(recorded.as_ref())?;
     if args.log_every == 0
         || args.checkpoint_every.is_nan()
         || args.checkpoint_every <= 0.0
@@ -87,15 +94,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         ));
     }
     let gpu = Gpu::open(global.device.as_deref())?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = stop.clone();
-    ctrlc::set_handler(move || {
-        if handler.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        say("stopping at a checkpoint; once more to stop at once");
-    })
-    .map_err(|e| Error::Config(format!("Ctrl-C cannot be caught: {e}")))?;
+    let stop = stop_on_interrupt("stopping at a checkpoint; once more to stop at once")?;
     let options = Options {
         out: args.out.clone(),
         voxels: args.voxels.voxels()?,
@@ -108,10 +107,12 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
         log_every: args.log_every,
         profile: args.profile,
+        watch,
+        keep_every,
     };
     let title = format!("{} on {}", args.model, gpu.capabilities().name);
-    let mut plots = Plots {
-        path: args.out.join("losses.png"),
+    let plots = Plots {
+        folder: args.out.clone(),
         title,
     };
     let mut progress: Option<Progress> = None;
@@ -160,7 +161,19 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
                     ));
                 }
             }
-            Event::Saved { losses } => plots.draw(losses),
+            Event::Watched {
+                iteration,
+                seen,
+                best,
+            } => say(&watch::line(iteration, seen, best)),
+            Event::Saved { losses, watch } => {
+                plots.draw(losses, |csv, title| {
+                    Ok(vec![("losses", losses_plot(csv, title)?)])
+                });
+                if let Some(watch) = watch {
+                    plots.draw(watch, watch_plots);
+                }
+            }
         },
     )?;
     drop(progress);
@@ -191,22 +204,23 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
 }
 
-/// The picture of the losses, drawn anew at each checkpoint. Training does not stop for a plot that fails.
+/// The pictures of a run's tables, drawn anew at each checkpoint. Training does not stop for a plot that fails.
 struct Plots {
-    path: PathBuf,
+    folder: PathBuf,
     title: String,
 }
 
 impl Plots {
-    fn draw(&mut self, losses: &Path) {
-        let drawn = std::fs::read_to_string(losses)
-            .map_err(|e| Error::io(losses, e))
-            .and_then(|csv| losses_plot(&csv, &self.title)?.png(&self.path));
-        if let Err(error) = drawn {
-            say(&format!(
-                "calogen: {}: not drawn: {error}",
-                self.path.display()
-            ));
+    fn draw(&self, table: &Path, plots: impl Fn(&str, &str) -> Result<Vec<(&'static str, Plot)>>) {
+        let draw = || -> Result<()> {
+            let csv = std::fs::read_to_string(table).map_err(|e| Error::io(table, e))?;
+            for (name, plot) in plots(&csv, &self.title)? {
+                plot.png(&self.folder.join(format!("{name}.png")))?;
+            }
+            Ok(())
+        };
+        if let Err(error) = draw() {
+            say(&format!("calogen: {}: not drawn: {error}", table.display()));
         }
     }
 }
@@ -229,9 +243,7 @@ fn system(args: &Args) -> Result<Box<dyn System>> {
 
 /// The settings of a file: its table `config`, or all of it.
 fn read_config(path: &Path, model: &str) -> Result<serde_json::Value> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let mut value: serde_json::Value =
-        toml::from_str(&text).map_err(|e| Error::format(path, format!("no TOML: {e}")))?;
+    let mut value = read_toml(path)?;
     match value.get("model").and_then(|m| m.as_str()) {
         Some(other) if other != model => Err(Error::format(
             path,
@@ -242,6 +254,11 @@ fn read_config(path: &Path, model: &str) -> Result<serde_json::Value> {
             .map(serde_json::Value::take)
             .unwrap_or(value)),
     }
+}
+
+fn read_toml(path: &Path) -> Result<serde_json::Value> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    toml::from_str(&text).map_err(|e| Error::format(path, format!("no TOML: {e}")))
 }
 
 /// Replaces what `over` gives; tables are merged key by key.

@@ -171,6 +171,17 @@ impl ShowerSet {
         Ok(energies)
     }
 
+    /// `count` showers evenly spread over the set, or all if it has fewer, in order: files are often sorted by energy.
+    pub fn spread(&self, count: usize) -> Result<Showers<f32>> {
+        let (n, count) = (self.len(), count.min(self.len()));
+        let mut all = self.read(0..0)?;
+        for i in 0..count {
+            let row = i * n / count;
+            all.append(&self.read(row..row + 1)?);
+        }
+        Ok(all)
+    }
+
     /// The showers of a range, across files.
     pub fn read(&self, range: Range<usize>) -> Result<Showers<f32>> {
         if range.start > range.end || range.end > self.len() {

@@ -9,7 +9,7 @@ mod sorted_kernel;
 mod wasserstein;
 
 pub use mmd::{mmd_gaussian, mmd_imq, squared_distances};
-pub use observables::{group_sums, layer_profile, radial_profile, soft_occupancy};
+pub use observables::{Projections, group_sums, layer_profile, radial_profile, soft_occupancy};
 pub use sinkhorn::{
     Sinkhorn, entropic_transport, sinkhorn_divergence, transport_potentials,
     weighted_sinkhorn_divergence,

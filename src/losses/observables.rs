@@ -3,6 +3,53 @@
 use crate::Error;
 use crate::tape::Var;
 
+/// What the cells of showers sum to, all of a batch at once. What is not asked for is not computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Projections<'t> {
+    /// The cells that count, others 0, `[Z,X,Y,N]`.
+    pub cells: Var<'t>,
+    /// Energy per layer, `[Z,N]`.
+    pub z: Var<'t>,
+    /// Energy per row, `[X,N]`.
+    pub x: Var<'t>,
+    /// Energy per column, `[Y,N]`.
+    pub y: Var<'t>,
+    /// Hits per layer, `[Z,N]`.
+    pub hits: Var<'t>,
+    /// Energy of each cell summed over the batch, `[Z,X,Y]`.
+    pub summed: Var<'t>,
+}
+
+impl<'t> Projections<'t> {
+    /// Of `showers` `[Z,X,Y,N]`: cells that are positive and not below `threshold`, of any shape that broadcasts, count.
+    #[track_caller]
+    pub fn of(showers: Var<'t>, threshold: Var<'t>) -> Self {
+        let shape = showers.shape();
+        if shape.len() != 4 {
+            let what = format!("expected [Z,X,Y,N], got {shape:?}");
+            let bad = showers.tape().fail(Error::shape("projections", what));
+            return Self {
+                cells: bad,
+                z: bad,
+                x: bad,
+                y: bad,
+                hits: bad,
+                summed: bad,
+            };
+        }
+        let below = threshold.expand(&shape).greater(showers);
+        let cells = showers.relu() * (1.0 - below);
+        Self {
+            cells,
+            z: layer_profile(cells),
+            x: cells.sum(&[0, 2]),
+            y: cells.sum(&[0, 1]),
+            hits: cells.step().sum(&[1, 2]),
+            summed: cells.sum(&[3]),
+        }
+    }
+}
+
 /// Sums over groups of the cells of images, `[H,W,N]` to `[groups,N]`. `group` says to which group cell (i, j) belongs; a
 /// cell of a group that there is not is left out.
 #[track_caller]

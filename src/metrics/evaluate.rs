@@ -2,7 +2,7 @@
 
 use super::drawn::{Side, Which};
 use super::figures::{Edges, Half, Halves, Pair};
-use super::{Evaluation, SampleSummary};
+use super::{AmplificationOptions, Evaluation, SampleSummary, amplification};
 use crate::observables::{
     Bootstrap, Collect, EXACT_CELLS, Observables, Sample, SampleInfo, ShowerStart,
 };
@@ -19,6 +19,8 @@ pub struct Options {
     pub exact_cells: usize,
     /// Replicas for statistical errors; none with fewer than two.
     pub bootstrap: Bootstrap,
+    /// How many showers of the reference the generated ones are worth, if that is asked for.
+    pub amplification: Option<AmplificationOptions>,
 }
 
 impl Default for Options {
@@ -28,6 +30,7 @@ impl Default for Options {
             shower_start: ShowerStart::default(),
             exact_cells: EXACT_CELLS,
             bootstrap: Bootstrap::default(),
+            amplification: None,
         }
     }
 }
@@ -73,7 +76,7 @@ pub fn evaluate_all(
         };
         Observables::collect(sample, &how)
     };
-    let mut kept = std::thread::scope(|scope| {
+    let kept = std::thread::scope(|scope| {
         let others: Vec<_> = generated
             .iter()
             .map(|&sample| scope.spawn(move || collect(sample, GENERATED)))
@@ -82,6 +85,16 @@ pub fn evaluate_all(
             std::iter::once(collect(reference, REFERENCE)).chain(others.into_iter().map(joined));
         others.collect::<Result<Vec<_>>>()
     })?;
+    Ok(compare_all(kept, threshold, options))
+}
+
+/// Compares what was collected of samples, all but the first with the first; they agree in geometry and unit. Cells below
+/// `threshold` were counted as 0.
+pub fn compare_all(
+    mut kept: Vec<Observables>,
+    threshold: f64,
+    options: &Options,
+) -> Vec<Evaluation> {
     let spectra = || kept.iter().flat_map(|sample| &sample.halves);
     if spectra().any(|half| !half.cells.is_exact()) {
         let halves = kept.iter_mut().flat_map(|sample| &mut sample.halves);
@@ -96,7 +109,7 @@ pub fn evaluate_all(
         sides.into_iter().map(joined).collect()
     });
     let Some((reference, generated)) = sides.split_first() else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let edges = Edges::of(&sides.iter().collect::<Vec<_>>());
     let halves = [0, 1].map(|half| (reference, Which::Half(half)));
@@ -129,12 +142,15 @@ pub fn evaluate_all(
             regression: None,
             frechet_inception_distance: None,
             distances: None,
+            relevance: None,
+            amplification: (options.amplification.as_ref())
+                .and_then(|o| amplification(&reference.kept, &generated.kept, o)),
             bootstrap: options.bootstrap,
             errors,
             halves: (reference.kept.events() > 1).then_some(halves),
         }
     };
-    Ok(generated.iter().map(compare).collect())
+    generated.iter().map(compare).collect()
 }
 
 /// Random numbers of the replicas of the reference and of those of whatever is compared with it.

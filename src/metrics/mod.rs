@@ -4,6 +4,7 @@
 //! `report.json` and carries what plots need. The distances stand on their own, over plain slices. A figure that is
 //! not defined (of an empty sample, of a constant column) is `None` and null in the report, never NaN.
 
+mod amplification;
 mod calochallenge;
 mod channels;
 mod classifier;
@@ -12,6 +13,7 @@ mod distances;
 mod drawn;
 mod evaluate;
 mod fidelity;
+mod figure;
 mod figures;
 mod frechet;
 mod histogram;
@@ -26,12 +28,15 @@ mod moments;
 mod overlap;
 mod profiles;
 mod regression;
+mod relevance;
 mod report;
+mod scan;
 mod summary;
 pub(crate) mod text;
 mod view;
 mod wasserstein;
 
+pub use amplification::{Amplification, AmplificationOptions, Worth, amplification};
 pub use calochallenge::{Counts, FeatureMoments, HighLevel, SeparationPowers, high_level};
 pub use channels::ChannelSums;
 pub use classifier::{Classifier, Isotonic, Separation, auc, auc_error};
@@ -41,8 +46,9 @@ pub use distances::{
     Neighbours, Pair, distances, fpd, intercept, kernel_distances, median_distance, mmd,
     neighbours,
 };
-pub use evaluate::{Options, agree, evaluate, evaluate_all};
+pub use evaluate::{Options, agree, compare_all, evaluate, evaluate_all};
 pub use fidelity::{fidelity_by_epoch, fidelity_terms};
+pub use figure::Figure;
 pub use figures::{Comparison, Figures, Half, Halves};
 pub use frechet::frechet_distance;
 pub use histogram::{Binning, Histogram};
@@ -55,5 +61,7 @@ pub use moments::Moments;
 pub use overlap::{area_difference, separation_power};
 pub use profiles::{Profile, Profiles};
 pub use regression::{Regression, RegressorSample, Resolution, regression};
+pub use relevance::{RelevanceMap, RelevanceMaps};
 pub use report::{Evaluation, SampleSummary};
+pub use scan::{Best, Epoch, Scan, TERM, scan_figures, spearman};
 pub use wasserstein::wasserstein1;

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::drawn::Side;
-use super::{Classifier, Distances, Figures, Halves, HighLevel, InceptionDistance, Regression};
+use super::{
+    Amplification, Classifier, Distances, Figures, Halves, HighLevel, InceptionDistance,
+    Regression, RelevanceMaps,
+};
 use crate::observables::{Bootstrap, Geometry};
 
 /// How two samples compare. Serialises to `report.json`; what plots need beyond that is skipped there.
@@ -38,6 +41,12 @@ pub struct Evaluation {
     pub frechet_inception_distance: Option<InceptionDistance>,
     /// Distances over high-level features, where they were asked for.
     pub distances: Option<Distances>,
+    /// How many showers of the reference the generated ones are worth, where that was asked for and can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amplification: Option<Amplification>,
+    /// Which cells that regressor's energies come from, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relevance: Option<RelevanceMaps>,
     /// How `errors` were found.
     pub bootstrap: Bootstrap,
     /// Statistical error of each of the figures: the standard deviation over Poisson bootstrap replicas of both samples,

@@ -53,6 +53,9 @@ impl fmt::Display for Evaluation {
         if let Some(distance) = &self.frechet_inception_distance {
             write!(f, "{distance}")?;
         }
+        if let Some(amplification) = &self.amplification {
+            write!(f, "{amplification}")?;
+        }
         self.sums_up(f)
     }
 }

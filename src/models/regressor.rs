@@ -167,6 +167,17 @@ pub(super) fn network<'t>(
     x: Var<'t>,
     layers: &Layers<'_>,
 ) -> [Var<'t>; 2] {
+    traced(net, build, x, layers, &mut Vec::new())
+}
+
+/// The same; `trace` gets input and output of every layer that is linear but for its bias.
+fn traced<'t>(
+    net: &Net<'t>,
+    build: Option<&Build<'t>>,
+    x: Var<'t>,
+    layers: &Layers<'_>,
+    trace: &mut Vec<[Var<'t>; 2]>,
+) -> [Var<'t>; 2] {
     let mut shape = x.shape();
     shape.insert(0, 1);
     let mut x = x.reshape(&shape);
@@ -176,39 +187,45 @@ pub(super) fn network<'t>(
             padding: [k.padding; 3],
         };
         let (name, kernel) = (format!("conv{i}"), [k.kernel; 3]);
-        x = net.conv3d(&name, x, k.channels, kernel, &spec, false);
+        let y = net.conv3d(&name, x, k.channels, kernel, &spec, false);
+        trace.push([x, y]);
+        x = y;
         if k.norm {
-            x = net
-                .norm(&format!("conv{i}_norm"), x, layers.norm)
-                .leaky_relu(layers.slope);
+            let y = net.norm(&format!("conv{i}_norm"), x, layers.norm);
+            trace.push([x, y]);
+            x = y.leaky_relu(layers.slope);
         }
     }
     x = x.flatten();
     for (i, &width) in layers.dense.iter().enumerate() {
-        x = net
-            .linear(&format!("dense{i}"), x, width)
-            .leaky_relu(layers.slope);
+        let y = net.linear(&format!("dense{i}"), x, width);
+        trace.push([x, y]);
+        x = y.leaky_relu(layers.slope);
         if let (Some(build), Some(&p)) = (build, layers.dropout.get(i)) {
             x = build.dropout(net, x, p, DROPOUT + i as u32);
         }
     }
     // Starts above 0, where the last ReLU has a slope.
     let (weight, bias) = (Init::fan_in(x.extent(0)), Init::Constant(0.5));
-    let energy = net.linear_starting("energy", x, 1, weight, bias).relu();
-    [x, energy]
+    let y = net.linear_starting("energy", x, 1, weight, bias);
+    trace.push([x, y]);
+    [x, y.relu()]
 }
 
 impl Regressor {
-    fn network<'t>(&self, net: &Net<'t>, build: Option<&Build<'t>>, x: Var<'t>) -> [Var<'t>; 2] {
+    fn layers(&self) -> Layers<'_> {
         let c = &self.config;
-        let layers = Layers {
+        Layers {
             convs: &c.convs,
             norm: c.norm,
             dense: &c.dense,
             dropout: &c.dropout,
             slope: c.slope,
-        };
-        network(net, build, x, &layers)
+        }
+    }
+
+    fn network<'t>(&self, net: &Net<'t>, build: Option<&Build<'t>>, x: Var<'t>) -> [Var<'t>; 2] {
+        network(net, build, x, &self.layers())
     }
 }
 
@@ -282,6 +299,13 @@ impl System for Regressor {
         let net = build.trained("regressor");
         let [features, energy] = self.network(&net, None, build.showers());
         Some([features, energy * self.config.energy_scale])
+    }
+
+    fn linear_layers<'t>(&self, build: &Build<'t>) -> Option<Vec<[Var<'t>; 2]>> {
+        let net = build.trained("regressor").with_constant_spreads();
+        let mut trace = Vec::new();
+        traced(&net, None, build.showers(), &self.layers(), &mut trace);
+        Some(trace)
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {

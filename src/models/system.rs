@@ -128,10 +128,38 @@ pub trait System: Send + Sync {
         None
     }
 
+    /// For a regressor: input and output of each layer between the showers and the energy, all linear but for a bias (a norm,
+    /// with the spread of a shower as a constant). Elementwise activations lie between. Only [`Build::showers`] may be
+    /// read.
+    fn linear_layers<'t>(&self, _build: &Build<'t>) -> Option<Vec<[Var<'t>; 2]>> {
+        None
+    }
+
+    /// The codes of showers, of a system with an encoder.
+    fn latent(&self) -> Option<&dyn LatentSpace> {
+        None
+    }
+
     /// Tensors that are taken from the training data rather than trained.
     fn data_tensors(&self, _data: &DataSummary) -> Vec<DataTensor> {
         Vec::new()
     }
+}
+
+/// The latent space of a system with an encoder. Codes are `[d,N]`.
+pub trait LatentSpace {
+    /// Length d of a code.
+    fn code_length(&self) -> usize;
+
+    /// Codes of the batch's showers; of an encoder that gives distributions, their means.
+    fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t>;
+
+    /// Codes as sampling draws them.
+    fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t>;
+
+    /// Showers `[Z,X,Y,N]` of codes, in the unit of the training file. What the decoder sees beside the code, such as further
+    /// noise, is at its mean.
+    fn decode_codes<'t>(&self, build: &Build<'t>, codes: Var<'t>) -> Var<'t>;
 }
 
 /// A kind of system with its configuration: what [`open`](super::open) and [`preset`](super::preset) need. One family may

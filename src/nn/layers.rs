@@ -273,17 +273,28 @@ impl<'t> Net<'t> {
             Norm::Batch => self.batch_norm(name, x, 0.1),
             Norm::Layer => {
                 let axes: Vec<usize> = (0..x.rank() - 1).collect();
-                let y = self.affine(name, standardise(x, &axes), &[x.extent(0)]);
+                let y = self.affine(name, self.standardise(x, &axes), &[x.extent(0)]);
                 self.note(name, "LayerNorm over channels and voxels".into(), y);
                 y
             }
             Norm::Voxel => {
                 let axes: Vec<usize> = (1..x.rank() - 1).collect();
                 let shape = x.shape();
-                let y = self.affine(name, standardise(x, &axes), &shape[1..shape.len() - 1]);
+                let y = self.affine(name, self.standardise(x, &axes), &shape[1..shape.len() - 1]);
                 self.note(name, "LayerNorm over voxels".into(), y);
                 y
             }
+        }
+    }
+
+    /// `(x - mean) / sqrt(var + 1e-5)` over `axes`.
+    #[track_caller]
+    fn standardise(&self, x: Var<'t>, axes: &[usize]) -> Var<'t> {
+        let centred = x - x.mean_keep(axes);
+        let scale = (centred.square().mean_keep(axes) + EPS).rsqrt();
+        match self.constant_spreads {
+            true => centred * scale.detach(),
+            false => centred * scale,
         }
     }
 
@@ -339,13 +350,6 @@ impl<'t> Net<'t> {
         self.note(name, "BatchNorm".into(), y);
         y
     }
-}
-
-/// `(x - mean) / sqrt(var + 1e-5)` over `axes`.
-#[track_caller]
-fn standardise<'t>(x: Var<'t>, axes: &[usize]) -> Var<'t> {
-    let centred = x - x.mean_keep(axes);
-    centred * (centred.square().mean_keep(axes) + EPS).rsqrt()
 }
 
 /// `[C,H,W,N]` as `[C,1,H,W,N]`.

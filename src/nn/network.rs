@@ -86,6 +86,7 @@ impl Network {
             source: Source::Declare(&network),
             init: None,
             still_biases: false,
+            constant_spreads: false,
         });
         tape.check()?;
         Ok(network.into_inner())
@@ -132,6 +133,8 @@ pub struct Net<'t> {
     init: Option<Init>,
     /// See [`Net::before_batch_norm`].
     still_biases: bool,
+    /// See [`Net::with_constant_spreads`].
+    pub(super) constant_spreads: bool,
 }
 
 impl<'t> Net<'t> {
@@ -146,6 +149,7 @@ impl<'t> Net<'t> {
             },
             init: None,
             still_biases: false,
+            constant_spreads: false,
         }
     }
 
@@ -160,6 +164,7 @@ impl<'t> Net<'t> {
             },
             init: None,
             still_biases: false,
+            constant_spreads: false,
         }
     }
 
@@ -176,6 +181,15 @@ impl<'t> Net<'t> {
     pub fn before_batch_norm(self) -> Self {
         Self {
             still_biases: true,
+            ..self
+        }
+    }
+
+    /// The same network, whose norms of single showers take the spread of a shower for a constant: they are linear then, and
+    /// so is their derivative.
+    pub fn with_constant_spreads(self) -> Self {
+        Self {
+            constant_spreads: true,
             ..self
         }
     }

@@ -68,7 +68,7 @@ pub struct Observables {
 impl Observables {
     /// Reads all showers of `sample`.
     pub fn collect(sample: &dyn Sample, how: &Collect) -> Result<Self> {
-        let mut all = Self::empty(sample.info(), how);
+        let mut all = Self::new(sample.info(), how);
         let threshold = all.info.stored(how.threshold);
         let size = all.info.geometry.cells();
         if size == 0 {
@@ -102,7 +102,8 @@ impl Observables {
         Ok(all)
     }
 
-    fn empty(info: &SampleInfo, how: &Collect) -> Self {
+    /// Of no shower yet.
+    pub fn new(info: &SampleInfo, how: &Collect) -> Self {
         let geometry = &info.geometry;
         let shape = shape_names(geometry);
         let names = ["visible_energy", "n_hits", "response"]
@@ -144,6 +145,30 @@ impl Observables {
                 channels[channel(i / ny, i % ny, nx, ny)] += e;
             }
         });
+        let index = self.tell(shower, incident, how.start)?;
+        let times = how.bootstrap.row(how.sample, index);
+        let origin = self.origin.get_or_insert_with(|| shower.z.clone());
+        self.halves[half(index)].add(shower, &hits, &times, origin);
+        for (values, sum) in self.channels.iter_mut().flatten().zip(channels) {
+            values.push(sum);
+        }
+        Ok(())
+    }
+
+    /// Adds a shower whose cells were summed elsewhere, without replicas. What needs its cells is left out: the channels, and
+    /// of the halves' sums spectrum, energies and hits of cells, and rings.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if its energy or `incident` (GeV) is not finite.
+    pub fn push(&mut self, shower: &Projection, incident: f64, start: ShowerStart) -> Result<()> {
+        let index = self.tell(shower, incident, start)?;
+        let origin = self.origin.get_or_insert_with(|| shower.z.clone());
+        self.halves[half(index)].add(shower, &[], &[1], origin);
+        Ok(())
+    }
+
+    /// Adds what the projections of a shower say to the columns; its number.
+    fn tell(&mut self, shower: &Projection, incident: f64, start: ShowerStart) -> Result<usize> {
         let visible = shower.visible_energy();
         if !visible.is_finite() || !incident.is_finite() {
             let what = if incident.is_finite() {
@@ -158,12 +183,6 @@ impl Observables {
         }
         let index = self.incident.len();
         self.incident.push(incident);
-        let times = how.bootstrap.row(how.sample, index);
-        let origin = self.origin.get_or_insert_with(|| shower.z.clone());
-        self.halves[half(index)].add(shower, &hits, &times, origin);
-        for (values, sum) in self.channels.iter_mut().flatten().zip(channels) {
-            values.push(sum);
-        }
         let mut columns = self.columns.iter_mut();
         let mut put = |value: Option<f64>| {
             if let (Some(column), Some(value)) = (columns.next(), value) {
@@ -179,12 +198,11 @@ impl Observables {
                 .shape()
                 .into_iter()
                 .for_each(|value| put(Some(value)));
-            put(how
-                .start
+            put(start
                 .find(&shower.z, &shower.hits, incident)
                 .map(|layer| layer as f64));
         }
-        Ok(())
+        Ok(index)
     }
 
     /// Number of showers.

@@ -90,3 +90,49 @@ impl Sample for MemorySample {
         }))
     }
 }
+
+/// Showers held in memory in single precision.
+#[derive(Debug, Clone)]
+pub struct SingleSample {
+    info: SampleInfo,
+    cells: Vec<f32>,
+    energy: Vec<f32>,
+}
+
+impl SingleSample {
+    /// Cells of a block, in double precision 8 MiB.
+    const BLOCK: usize = 1 << 20;
+
+    /// The showers of `cells`, one for each `energy`. `info.events` is set here.
+    pub fn new(mut info: SampleInfo, cells: Vec<f32>, energy: Vec<f32>) -> Self {
+        info.events = energy.len();
+        Self {
+            info,
+            cells,
+            energy,
+        }
+    }
+}
+
+impl Sample for SingleSample {
+    fn info(&self) -> &SampleInfo {
+        &self.info
+    }
+
+    fn blocks(&self) -> Box<dyn Iterator<Item = Result<ShowerBlock>> + '_> {
+        let size = self.info.geometry.cells().max(1);
+        let block = (Self::BLOCK / size).max(1);
+        let wide = |values: &[f32]| values.iter().map(|&v| v.into()).collect();
+        let cells = self.cells.chunks(block * size);
+        Box::new(
+            cells
+                .zip(self.energy.chunks(block))
+                .map(move |(cells, energy)| {
+                    Ok(ShowerBlock {
+                        cells: wide(cells),
+                        energy: wide(energy),
+                    })
+                }),
+        )
+    }
+}

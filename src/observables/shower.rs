@@ -64,6 +64,12 @@ impl Projection {
         }
     }
 
+    /// Of a shower on a grid that was summed elsewhere: energy and hits per layer, energy per x and per y.
+    pub fn of_sums(z: Vec<f64>, hits: Vec<u32>, x: Vec<f64>, y: Vec<f64>) -> Self {
+        let across = Across::Grid { x, y };
+        Self { z, hits, across }
+    }
+
     /// Projects one shower. A cell counts if it is positive and not below `threshold`; `visit` sees the index and
     /// energy of each cell that counts.
     pub fn project(&mut self, cells: &[f64], threshold: f64, mut visit: impl FnMut(usize, f64)) {

@@ -149,6 +149,16 @@ impl Sums {
         }
     }
 
+    /// Adds to energies of cells and rings what the cells of showers sum to that were added without them.
+    pub fn add_cells(&mut self, summed: &[f64]) {
+        for (cell, &e) in summed.iter().enumerate() {
+            self.energy[cell] += e;
+            if let Some(layer) = cell.checked_rem(self.ring_of.len()) {
+                self.rings.add(self.ring_of[layer], std::iter::once(e));
+            }
+        }
+    }
+
     /// Adds the showers of another part of the same sample.
     pub fn merge(&mut self, other: &Self) {
         self.cells.merge(&other.cells);

@@ -25,6 +25,8 @@ pub struct Heatmap {
     pub printed: bool,
     /// Leaves out what is right of the diagonal.
     pub lower_triangle: bool,
+    /// Drawn small, as one of many in a row.
+    pub small: bool,
 }
 
 /// A colour map.
@@ -95,6 +97,8 @@ impl Heatmap {
         let named = !(self.columns.is_empty() && self.rows.is_empty());
         let (least, most, whole) = if named {
             (22.0, 46.0, 560.0)
+        } else if self.small {
+            (1.0, 46.0, 150.0)
         } else {
             (1.0, 46.0, 390.0)
         };

@@ -13,6 +13,8 @@ mod figure;
 mod font;
 mod frame;
 mod heatmap;
+#[cfg(feature = "hdf5")]
+mod latent;
 mod legend;
 mod losses;
 mod page;
@@ -20,15 +22,21 @@ mod plot;
 mod ratio;
 #[cfg(feature = "hdf5")]
 mod sample;
+mod scan;
 mod scene;
 mod svg;
+mod watch;
 
 pub use axis::{Axis, Scale};
 pub use evaluation::EvaluationReport;
 pub use figure::{Figure, Mark, Ratio, Region, Role, Series};
 pub use heatmap::{Heatmap, Tint};
+#[cfg(feature = "hdf5")]
+pub use latent::{Group, latent_plot, row_of_images};
 pub use losses::{LossTable, losses_plot};
 pub use page::{Page, Section, Table};
 pub use plot::Plot;
 #[cfg(feature = "hdf5")]
 pub use sample::FileSample;
+pub use scan::ScanReport;
+pub use watch::watch_plots;

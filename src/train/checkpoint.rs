@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use super::session::Session;
+use super::watch::Watch;
+use crate::gpu::Gpu;
 use crate::models::tensors::{self, Header};
-use crate::models::{Metadata, Weights};
+use crate::models::{Metadata, Networks, Weights};
 use crate::{Error, Result};
 
 /// What a checkpoint says beside the tensors.
@@ -25,6 +27,12 @@ pub(super) struct Position {
     pub log: Log,
     /// Files, events and shape of the data: other data would not continue this run.
     pub data: String,
+    /// What is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+    /// The best weights so far: their iteration and the value that they were kept for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<(u64, f64)>,
 }
 
 /// Writes `DIR/checkpoint.safetensors`.
@@ -66,9 +74,20 @@ pub(super) fn restore(
     session: &mut Session,
     position: &Position,
 ) -> Result<()> {
+    restore_networks(path, bytes, session.gpu(), session.networks())?;
+    session.set_counters(&position.taken, position.turns)
+}
+
+/// Puts the tensors of a checkpoint into networks that train.
+pub(super) fn restore_networks(
+    path: &Path,
+    bytes: &[u8],
+    gpu: &Gpu,
+    networks: &Networks,
+) -> Result<()> {
     let wrong = |what: String| Error::format(path, what);
     let mut tensors = read(path, bytes)?.tensors().map_err(wrong)?;
-    for (network, parameters) in session.networks().iter() {
+    for (network, parameters) in networks.iter() {
         for (what, state) in parameters.states() {
             let name = format!("{network}/{what}");
             let (shape, values) = tensors
@@ -80,10 +99,10 @@ pub(super) fn restore(
                     "tensor '{name}' has shape {shape:?}, expected {wanted:?}"
                 )));
             }
-            state.set(session.gpu(), &values)?;
+            state.set(gpu, &values)?;
         }
     }
-    session.set_counters(&position.taken, position.turns)
+    Ok(())
 }
 
 /// Writes the weights that generation needs.

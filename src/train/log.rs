@@ -16,7 +16,7 @@ pub struct Log {
     counts: Vec<u64>,
     /// Rows since the file was last written.
     #[serde(skip)]
-    fresh: String,
+    fresh: Rows,
 }
 
 impl Log {
@@ -37,7 +37,7 @@ impl Log {
             names,
             sums: vec![0.0; n],
             counts: vec![0; n],
-            fresh: String::new(),
+            fresh: Rows::default(),
         }
     }
 
@@ -53,25 +53,42 @@ impl Log {
 
     /// Ends a row.
     pub fn row(&mut self, iteration: u64, epoch: f64) {
-        let _ = write!(self.fresh, "{iteration},{epoch:.4}");
-        for (_, mean) in self.means() {
-            let _ = match mean {
-                Some(mean) => write!(self.fresh, ",{mean:.7e}"),
-                None => write!(self.fresh, ","),
-            };
-        }
-        self.fresh.push('\n');
+        let means: Vec<_> = self.means().into_iter().map(|(_, mean)| mean).collect();
+        self.fresh.push(iteration, epoch, &means);
         self.sums.fill(0.0);
         self.counts.fill(0);
     }
 
     /// The first line of the file.
     pub fn header(&self) -> String {
-        format!("step,epoch,{}\n", self.names.join(","))
+        header(&self.names)
     }
 
     /// Appends the rows since the last call.
     pub fn flush(&mut self, path: &Path) -> Result<()> {
+        self.fresh.flush(path, &self.names)
+    }
+}
+
+/// Rows of a CSV file that were not yet written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Rows(String);
+
+impl Rows {
+    /// Adds a row.
+    pub fn push(&mut self, iteration: u64, epoch: f64, values: &[Option<f64>]) {
+        let _ = write!(self.0, "{iteration},{epoch:.4}");
+        for value in values {
+            let _ = match value {
+                Some(value) => write!(self.0, ",{value:.7e}"),
+                None => write!(self.0, ","),
+            };
+        }
+        self.0.push('\n');
+    }
+
+    /// Appends them to the file of columns `names`.
+    pub fn flush(&mut self, path: &Path, names: &[String]) -> Result<()> {
         use std::io::Write;
         let fail = |e| Error::io(path, e);
         let mut file = std::fs::OpenOptions::new()
@@ -80,12 +97,17 @@ impl Log {
             .open(path)
             .map_err(fail)?;
         if file.metadata().map_err(fail)?.len() == 0 {
-            file.write_all(self.header().as_bytes()).map_err(fail)?;
+            file.write_all(header(names).as_bytes()).map_err(fail)?;
         }
-        file.write_all(self.fresh.as_bytes()).map_err(fail)?;
-        self.fresh.clear();
+        file.write_all(self.0.as_bytes()).map_err(fail)?;
+        self.0.clear();
         Ok(())
     }
+}
+
+/// The first line of a file of columns `names`.
+pub(super) fn header(names: &[String]) -> String {
+    format!("step,epoch,{}\n", names.join(","))
 }
 
 /// Drops the rows behind `iteration` that an interrupted run wrote after its checkpoint.

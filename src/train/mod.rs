@@ -1,13 +1,22 @@
 //! Training: the loop over batches, checkpoints, the log of losses.
 //!
 //! A run lives in a folder: `config.toml` (the model's whole configuration), `losses.csv`, `checkpoint.safetensors` (all
-//! that is needed to go on bit for bit), `model.safetensors` (what generation needs).
+//! that is needed to go on bit for bit), `model.safetensors` (what generation needs); on request `watch.csv`,
+//! `best.safetensors` and `epochs/`.
 
 mod checkpoint;
+mod held;
+mod keep;
 mod log;
+mod open;
+mod options;
 mod run;
 mod session;
 mod summary;
+mod watch;
 
-pub use run::{Event, Options, Outcome, train};
+pub use open::open_run;
+pub use options::{Event, Options, Outcome};
+pub use run::train;
 pub use session::{Losses, Session};
+pub use watch::{Seen, Watch};

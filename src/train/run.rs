@@ -1,106 +1,20 @@
 //! One run of training in a folder.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::checkpoint::{self, Position};
+use super::keep::Keeper;
 use super::log::{self, Log};
+use super::options::{Event, Options, Outcome};
 use super::session::Session;
 use super::summary;
-use crate::data::{Batches, ShowerSet, Voxels};
-use crate::gpu::{Gpu, Profile};
+use crate::data::{Batches, ShowerSet};
+use crate::gpu::Gpu;
 use crate::models::{Metadata, Progress, System};
-use crate::tape::Plan;
 use crate::{Error, Result};
-
-/// How to train.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The run's folder.
-    pub out: PathBuf,
-    /// How the voxels of CaloChallenge files lie.
-    pub voxels: Voxels,
-    /// Showers to train on, counted through all files; otherwise all.
-    pub events: Option<Range<usize>>,
-    /// Iterations (batches) in all; otherwise by epochs.
-    pub steps: Option<u64>,
-    /// Epochs in all; otherwise the system's own number.
-    pub epochs: Option<f64>,
-    /// Showers in a batch; otherwise the system's own number.
-    pub batch: Option<usize>,
-    /// Of initial values, noise and order of batches.
-    pub seed: u64,
-    /// Goes on from the checkpoint in the folder.
-    pub resume: bool,
-    /// Time between checkpoints.
-    pub checkpoint_every: Duration,
-    /// Iterations to a row of the log.
-    pub log_every: u64,
-    /// Sums times by kernel.
-    pub profile: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            out: PathBuf::from("run"),
-            voxels: Voxels::Recognised,
-            events: None,
-            steps: None,
-            epochs: None,
-            batch: None,
-            seed: 0,
-            resume: false,
-            checkpoint_every: Duration::from_secs(120),
-            log_every: 20,
-            profile: false,
-        }
-    }
-}
-
-/// What training tells while it works.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The programs are compiled.
-    Ready {
-        /// Name and plan of each kind of step.
-        plans: &'a [(&'static str, Plan)],
-        /// Iterations done and in all.
-        iterations: (u64, u64),
-    },
-    /// A row of the log was ended.
-    Row {
-        /// Iterations done.
-        iteration: u64,
-        /// Epochs done.
-        epoch: f64,
-        /// Mean losses of the row.
-        losses: &'a [(String, Option<f64>)],
-        /// Showers trained on per second since the start.
-        showers_per_second: f64,
-    },
-    /// A checkpoint and the weights were written, and the log is up to date.
-    Saved {
-        /// The log of losses.
-        losses: &'a Path,
-    },
-}
-
-/// How training ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Iterations done.
-    pub iterations: u64,
-    /// False if it was asked to stop before the end.
-    pub finished: bool,
-    /// The weights file.
-    pub weights: PathBuf,
-    /// Times by kernel, if asked for.
-    pub profile: Option<Profile>,
-}
 
 /// Trains `system` on shower files. Stops at a checkpoint soon after `stop` is set.
 ///
@@ -174,8 +88,10 @@ pub fn train(
         session.enable_profile();
     }
     let columns = loss_columns(&mut session)?;
+    let mut keeper = Keeper::new(&session, options, (data, &names), &about, steps_per_epoch)?;
     let (mut iteration, mut log, iterations) = match stored {
         Some((bytes, position)) => {
+            keeper.resume(&position)?;
             checkpoint::restore(&checkpoint_path, &bytes, &mut session, &position)?;
             log::truncate(&losses_path, position.iteration)?;
             batches.seek(position.iteration);
@@ -193,7 +109,8 @@ pub fn train(
                     .get(t.network)?
                     .set(gpu, &t.name, &t.values)?;
             }
-            write_config(&at("config.toml"), session.system())?;
+            write_config(&at("config.toml"), session.system(), options)?;
+            keeper.begin()?;
             let log = Log::new(columns);
             crate::files::write_atomically(&losses_path, log.header().as_bytes())?;
             (0, log, iterations)
@@ -218,6 +135,7 @@ pub fn train(
                 log.add(&losses);
             }
             log.flush(&losses_path)?;
+            keeper.flush()?;
             let (taken, turns) = session.counters();
             let position = Position {
                 model: session.system().name().into(),
@@ -230,6 +148,8 @@ pub fn train(
                 turns,
                 log: log.clone(),
                 data: data_key.clone(),
+                watch: options.watch.clone(),
+                best: keeper.best(),
             };
             checkpoint::save(&checkpoint_path, &session, &position)?;
             checkpoint::save_weights(
@@ -242,6 +162,7 @@ pub fn train(
             )?;
             tell(Event::Saved {
                 losses: &losses_path,
+                watch: keeper.log(),
             });
             saved = Instant::now();
         }
@@ -285,10 +206,11 @@ pub fn train(
                 showers_per_second: rate,
             });
         }
+        keeper.after(iteration, &session, tell)?;
     }
 }
 
-fn file_names(data: &[PathBuf]) -> String {
+pub(super) fn file_names(data: &[PathBuf]) -> String {
     let names = data.iter().map(|p| {
         p.file_name()
             .unwrap_or_default()
@@ -311,8 +233,15 @@ fn loss_columns(session: &mut Session) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn write_config(path: &Path, system: &dyn System) -> Result<()> {
-    let table = serde_json::json!({ "model": system.name(), "config": system.config() });
+/// The model with its configuration, and of the run's own settings what shapes its folder.
+fn write_config(path: &Path, system: &dyn System, options: &Options) -> Result<()> {
+    let mut table = serde_json::json!({ "model": system.name(), "config": system.config() });
+    if let Some(watch) = &options.watch {
+        table["watch"] = serde_json::json!(watch);
+    }
+    if let Some(epochs) = options.keep_every {
+        table["keep_every"] = epochs.into();
+    }
     let text = toml::to_string(&table).map_err(|e| Error::format(path, e.to_string()))?;
     crate::files::write_atomically(path, text.as_bytes())
 }
@@ -349,6 +278,10 @@ fn fits(
     }
     if position.data != data {
         return differs("data", &position.data, &data);
+    }
+    if position.watch != options.watch {
+        let text = |watch: &Option<_>| serde_json::json!(watch).to_string();
+        return differs("watch", &text(&position.watch), &text(&options.watch));
     }
     Ok(())
 }

@@ -95,6 +95,11 @@ impl Session {
         &self.gpu
     }
 
+    /// Showers in a batch.
+    pub(super) fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// Steps of each kind taken so far, and turns of any kind.
     pub(super) fn counters(&self) -> (Vec<u64>, u64) {
         (

@@ -8,6 +8,7 @@ mod merge;
 mod particles;
 mod production;
 mod sample;
+mod studies;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Observables and metrics against values worked out by hand or in closed form.
 
+mod amplification;
 mod calochallenge;
 mod classifier;
 mod distances;
@@ -8,6 +9,7 @@ mod feature_distances;
 mod features;
 mod observables;
 mod report;
+mod scan;
 mod stored;
 
 use calogen::metrics::{Evaluation, Options, evaluate};

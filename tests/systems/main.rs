@@ -7,11 +7,14 @@ mod export;
 mod generate;
 mod inception;
 mod latent;
+mod latent_space;
 mod layers;
 mod onnx;
 mod photons;
+mod relevance;
 mod steps;
 mod train;
+mod watch;
 mod weights;
 mod zdc;
 

@@ -188,7 +188,7 @@ fn the_small_preset_is_small_and_checkpoints_as_it_goes() {
                     .sum()
             }
             Event::Saved { .. } => saved += 1,
-            Event::Row { .. } => {}
+            Event::Row { .. } | Event::Watched { .. } => {}
         },
     );
     outcome.expect("three iterations");

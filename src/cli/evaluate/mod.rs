@@ -3,6 +3,7 @@
 //! A group of options is a file: its flags, flattened into those of the command, and what they add to the evaluations.
 //! What can fail for its options alone fails before the showers are read.
 
+mod amplification;
 mod calice;
 mod calochallenge;
 mod classifier;
@@ -10,13 +11,15 @@ mod distances;
 mod errors;
 mod inception;
 mod regressor;
+mod relevance;
+mod scan;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use calogen::files::write_atomically;
 use calogen::metrics::{Evaluation, Options, agree, evaluate_all};
-use calogen::observables::{Sample, SampleInfo, ShowerBlock, ShowerStart};
+use calogen::observables::{Bootstrap, Sample, SampleInfo, ShowerBlock, ShowerStart};
 use calogen::report::{EvaluationReport, FileSample};
 use calogen::{Error, Result};
 use serde_json::json;
@@ -41,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "A:B", value_parser = events)]
     reference_events: Option<Range<usize>>,
     /// Shower files to compare, of the reference's shape and unit [required]
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "scan", num_args = 1..)]
     generated: Vec<PathBuf>,
     /// Folder for the report, made if absent [required]
     #[arg(long, value_name = "DIR")]
@@ -66,11 +69,17 @@ pub struct Args {
     #[command(flatten)]
     regressor: regressor::RegressorArgs,
     #[command(flatten)]
+    relevance: relevance::RelevanceArgs,
+    #[command(flatten)]
     distances: distances::DistanceArgs,
     #[command(flatten)]
     classifier: classifier::ClassifierArgs,
     #[command(flatten)]
     inception: inception::InceptionArgs,
+    #[command(flatten)]
+    amplification: amplification::AmplificationArgs,
+    #[command(flatten)]
+    scan: scan::ScanArgs,
     /// Print the report as one JSON object instead of the table; of several generated files as an array in an object,
     /// {"reports":[…]} [default: off]
     #[arg(long)]
@@ -96,6 +105,25 @@ fn energy(text: &str) -> std::result::Result<f64, String> {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     args.start.check()?;
     let voxels = args.voxels.voxels()?;
+    if args.scan.given() {
+        let setting = scan::Setting {
+            reference: &args.reference,
+            out: &args.out,
+            options: Options {
+                threshold: args.threshold,
+                shower_start: args.start.find(&FileSample::open(&args.reference)?)?,
+                // Errors of every epoch would take longer than its showers.
+                bootstrap: Bootstrap {
+                    replicas: 0,
+                    seed: 0,
+                },
+                ..Options::default()
+            },
+            regressor: args.regressor.name(),
+            json: args.json,
+        };
+        return args.scan.run(&setting, global);
+    }
     let open = |path: &PathBuf| {
         let sample = FileSample::open_as(path, &voxels)?;
         let [_, x, y] = sample.file().info().shape;
@@ -120,6 +148,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         threshold: args.threshold,
         shower_start: args.start.find(&reference)?,
         bootstrap: args.errors.bootstrap(),
+        amplification: args.amplification.find()?,
         ..Options::default()
     };
     let facts = facts(&reference, options.shower_start);
@@ -127,10 +156,14 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let regressor = args.regressor.load(global)?;
     let classifier = args.classifier.open(global)?;
     let inception = args.inception.load(&reference, global)?;
+    let relevances = args.relevance.load(args.regressor.name(), global)?;
     let mut evaluations = compare(&reference, &generated, &options)?;
     calochallenge::add(&reference, &generated, &mut evaluations)?;
     if let Some(regressor) = regressor {
         regressor.add(&reference, &generated, &mut evaluations)?;
+    }
+    if let Some(relevances) = relevances {
+        relevances.add(&reference, &generated, &mut evaluations)?;
     }
     args.distances
         .add(&reference, &generated, &mut evaluations)?;

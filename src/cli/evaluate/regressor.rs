@@ -24,6 +24,11 @@ pub struct RegressorArgs {
 }
 
 impl RegressorArgs {
+    /// The regressor's weights as they were named.
+    pub fn name(&self) -> Option<&str> {
+        self.regressor.as_deref()
+    }
+
     /// The regressor, if one was named.
     pub fn load(&self, global: &Global) -> Result<Option<Regressor>> {
         let Some(name) = &self.regressor else {

@@ -17,7 +17,7 @@ pub use config::Config;
 
 use super::Preset;
 use super::latent;
-use super::system::{Build, Family, Progress, Step, System, Turn};
+use super::system::{Build, Family, LatentSpace, Progress, Step, System, Turn};
 use crate::Result;
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
@@ -110,7 +110,7 @@ impl BibAe {
     }
 
     /// Latent values `[latent,N]` to generate showers from, and what the prior wants the cells to sum to.
-    fn latent<'t>(&self, build: &Build<'t>) -> (Var<'t>, Option<Var<'t>>) {
+    fn drawn<'t>(&self, build: &Build<'t>) -> (Var<'t>, Option<Var<'t>>) {
         let c = &self.config;
         let noise = build.normal(LATENT, &[c.latent, build.batch()]);
         let Some(prior) = &c.prior else {
@@ -297,8 +297,42 @@ impl System for BibAe {
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        let (z, energy_sum) = self.drawn(build);
+        let cells = self.decoded(build, z);
+        match energy_sum {
+            Some(sum) => latent::rescaled(cells, sum),
+            None => cells,
+        }
+    }
+
+    fn latent(&self) -> Option<&dyn LatentSpace> {
+        Some(self)
+    }
+}
+
+impl LatentSpace for BibAe {
+    fn code_length(&self) -> usize {
+        self.config.encoded
+    }
+
+    fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        self.encode(build, Mode::Infer).0
+    }
+
+    fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        self.drawn(build).0.slice(0, 0, self.config.encoded)
+    }
+
+    fn decode_codes<'t>(&self, build: &Build<'t>, codes: Var<'t>) -> Var<'t> {
+        let more = self.config.latent - self.config.encoded;
+        self.decoded(build, codes.pad(&[(0, more), (0, 0)], 0.0))
+    }
+}
+
+impl BibAe {
+    /// Showers in the file's unit of latent values `[latent,N]`.
+    fn decoded<'t>(&self, build: &Build<'t>, z: Var<'t>) -> Var<'t> {
         let energy = self.energy(build);
-        let (z, energy_sum) = self.latent(build);
         let mut seen = self.decoder(&build.trained("decoder"), z, energy);
         if let Some(p) = &self.config.post {
             seen = self.post(&build.trained("post"), p, seen, energy);
@@ -308,10 +342,6 @@ impl System for BibAe {
             .tape()
             .full(self.config.cut, &cells.shape())
             .greater(cells);
-        let cells = cells.relu() * (1.0 - below);
-        match energy_sum {
-            Some(sum) => latent::rescaled(cells, sum),
-            None => cells,
-        }
+        cells.relu() * (1.0 - below)
     }
 }

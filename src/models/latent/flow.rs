@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::losses::Projections;
 use crate::models::Build;
 use crate::nn::flow::{Coupling, Spline, affine_coupling, spline};
 use crate::nn::{Init, Net, Network};
@@ -73,17 +74,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Of showers `[Z,X,Y,N]` and energies `[1,N]`: `[1,N]`.
-    fn of<'t>(self, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
-        let (z, n) = (showers.extent(0), showers.extent(3));
-        let layers = showers.sum(&[1, 2]);
+    /// Of showers and their energies `[1,N]`: `[1,N]`.
+    fn of<'t>(self, showers: &Projections<'t>, energy: Var<'t>) -> Var<'t> {
+        let layers = showers.z;
+        let z = layers.extent(0);
         let sum = layers.sum_keep(&[0]);
         let index: Vec<f32> = (0..z).map(|i| i as f32).collect();
-        let index = showers.tape().constant(&index, &[z, 1]);
+        let index = layers.tape().constant(&index, &[z, 1]);
         match self {
             Self::Response => sum / energy,
             Self::EnergySum => sum,
-            Self::Hits => showers.step().sum(&[0, 1, 2]).reshape(&[1, n]),
+            Self::Hits => showers.hits.sum_keep(&[0]),
             Self::CentreZ => (layers * index).sum_keep(&[0]) / sum.maximum(sum * 0.0 + 1e-12),
             Self::Start => {
                 let reached = 1.0 - (layers.max_keep(&[0]) * 0.05).greater(layers);
@@ -222,13 +223,12 @@ impl Flow {
         showers: Var<'t>,
     ) -> Vec<(&'static str, Var<'t>)> {
         let energy = build.energy();
-        let full = showers.shape();
-        let low = build.tape.full(self.threshold, &full).greater(showers);
-        let kept = showers * (1.0 - low);
+        let threshold = build.tape.constant(&[self.threshold], &[1]);
+        let seen = Projections::of(showers, threshold);
         let mut rows: Vec<Var<'t>> = self
             .observables
             .iter()
-            .map(|o| (o.kind.of(kept, energy) - o.offset) * o.scale)
+            .map(|o| (o.kind.of(&seen, energy) - o.offset) * o.scale)
             .collect();
         rows.push(codes * self.code_scale);
         let x = Var::concat(&rows, 0).detach();

@@ -12,7 +12,7 @@ mod terms;
 pub use config::Config;
 
 use super::schedule::{epochs, rate};
-use super::system::{Build, Family, Progress, Step, System, Turn};
+use super::system::{Build, Family, LatentSpace, Progress, Step, System, Turn};
 use super::{Preset, require};
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
@@ -263,8 +263,30 @@ impl System for Vae {
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        let latent = build.normal(NOISE, &[self.config.latent, build.batch()]);
-        let image = self.decode(&build.trained("decoder"), latent, self.energy(build));
+        self.decode_codes(build, self.draw_codes(build))
+    }
+
+    fn latent(&self) -> Option<&dyn LatentSpace> {
+        Some(self)
+    }
+}
+
+impl LatentSpace for Vae {
+    fn code_length(&self) -> usize {
+        self.config.latent
+    }
+
+    fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        let net = build.trained("encoder");
+        self.encode(&net, self.real(build), self.energy(build)).mean
+    }
+
+    fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        build.normal(NOISE, &[self.config.latent, build.batch()])
+    }
+
+    fn decode_codes<'t>(&self, build: &Build<'t>, codes: Var<'t>) -> Var<'t> {
+        let image = self.decode(&build.trained("decoder"), codes, self.energy(build));
         self.config.preprocess.backward(image, build.energy())
     }
 }

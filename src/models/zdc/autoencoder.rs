@@ -13,7 +13,7 @@ use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
 use crate::models::system::{
-    Build, Conditioning, DataSummary, DataTensor, Family, Progress, Step, System, Turn,
+    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Progress, Step, System, Turn,
 };
 use crate::models::{Preprocess, Preset, require};
 use crate::nn::{Mode, Net, Network};
@@ -342,15 +342,42 @@ impl System for Autoencoder {
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        let net = build.trained("decoder");
-        let seen = self.config.conditions.seen(&net, build.conditions());
-        let images = self.decode(&net, self.drawn(build, CODE), seen);
-        self.config
-            .preprocess
-            .backward(images.relu(), build.energy())
+        self.decode_codes(build, self.draw_codes(build))
+    }
+
+    fn latent(&self) -> Option<&dyn LatentSpace> {
+        Some(self)
     }
 
     fn data_tensors(&self, data: &DataSummary) -> Vec<DataTensor> {
         self.config.conditions.data_tensors("decoder", data)
+    }
+}
+
+impl LatentSpace for Autoencoder {
+    fn code_length(&self) -> usize {
+        self.config.latent
+    }
+
+    fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        let c = &self.config;
+        let images = c.preprocess.forward(build.showers(), build.energy());
+        let seen = c
+            .conditions
+            .seen(&build.trained("decoder"), build.conditions());
+        self.encode(&build.trained("encoder"), images, seen).0
+    }
+
+    fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        self.drawn(build, CODE)
+    }
+
+    fn decode_codes<'t>(&self, build: &Build<'t>, codes: Var<'t>) -> Var<'t> {
+        let net = build.trained("decoder");
+        let seen = self.config.conditions.seen(&net, build.conditions());
+        let images = self.decode(&net, codes, seen);
+        self.config
+            .preprocess
+            .backward(images.relu(), build.energy())
     }
 }

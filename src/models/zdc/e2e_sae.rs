@@ -16,7 +16,7 @@ use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
 use crate::models::system::{
-    Build, Conditioning, DataSummary, DataTensor, Family, Progress, Step, System, Turn,
+    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Progress, Step, System, Turn,
 };
 use crate::models::{Preprocess, Preset, require};
 use crate::nn::{Mode, Net, Network};
@@ -248,16 +248,39 @@ impl System for E2eSae {
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        let net = build.trained("noise");
-        let seen = self.config.conditions.seen(&net, build.conditions());
-        let code = self.noise(&net, self.drawn(build), seen);
-        let images = self.decode(&build.trained("decoder"), code);
-        self.config
-            .preprocess
-            .backward(images.relu(), build.energy())
+        self.decode_codes(build, self.draw_codes(build))
+    }
+
+    fn latent(&self) -> Option<&dyn LatentSpace> {
+        Some(self)
     }
 
     fn data_tensors(&self, data: &DataSummary) -> Vec<DataTensor> {
         self.config.conditions.data_tensors("noise", data)
+    }
+}
+
+impl LatentSpace for E2eSae {
+    fn code_length(&self) -> usize {
+        self.config.latent
+    }
+
+    fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        let preprocess = &self.config.preprocess;
+        let images = preprocess.forward(build.showers(), build.energy());
+        self.encode(&build.trained("encoder"), images)
+    }
+
+    fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t> {
+        let net = build.trained("noise");
+        let seen = self.config.conditions.seen(&net, build.conditions());
+        self.noise(&net, self.drawn(build), seen)
+    }
+
+    fn decode_codes<'t>(&self, build: &Build<'t>, codes: Var<'t>) -> Var<'t> {
+        let images = self.decode(&build.trained("decoder"), codes);
+        self.config
+            .preprocess
+            .backward(images.relu(), build.energy())
     }
 }

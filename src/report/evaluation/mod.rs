@@ -2,6 +2,7 @@
 //!
 //! A section is a file with a function from the evaluations to its [`Part`]; what a geometry does not have is left out.
 
+mod amplification;
 mod calochallenge;
 mod channels;
 mod classifier;
@@ -14,6 +15,7 @@ mod names;
 mod observables;
 mod profiles;
 mod reconstructed;
+mod relevance;
 mod response;
 mod summary;
 mod text;
@@ -48,6 +50,7 @@ const PARTS: &[fn(&[Evaluation], &Names) -> Part] = &[
     summary::part,
     response::part,
     reconstructed::part,
+    relevance::part,
     classifier::part,
     distances::part,
     inception::part,
@@ -59,6 +62,7 @@ const PARTS: &[fn(&[Evaluation], &Names) -> Part] = &[
     channels::part,
     mean_shower::part,
     correlations::part,
+    amplification::part,
     observables::table,
 ];
 

@@ -1,0 +1,245 @@
+//! `--scan`: weights of one training, one after the other.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use calogen::data::{ShowerSet, Showers};
+use calogen::files::write_atomically;
+use calogen::generate::{Generator, LabelRows};
+use calogen::gpu::Gpu;
+use calogen::metrics::{Epoch, Options, Scan, evaluate, frechet_distance, scan_figures};
+use calogen::models::{self, Weights};
+use calogen::observables::{Geometry, SampleInfo, SingleSample};
+use calogen::reconstruct::Reconstructor;
+use calogen::report::ScanReport;
+use calogen::{Error, Result};
+
+use crate::Global;
+use crate::output::{self, Progress, stop_on_interrupt};
+
+/// What is scanned.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Scan over a training")]
+pub struct ScanArgs {
+    /// In place of --generated, a run's folder with epochs/ (`calogen train --keep-every`) or a folder of weights files:
+    /// generates showers with each and writes scan.json, scan.csv, scan.html and plots of every figure by epoch. An
+    /// interrupted scan goes on where it was [default: none]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["generated", "sum_layers", "origin"])]
+    scan: Option<PathBuf>,
+    /// Showers of the scan, evenly spread over the reference; as many are generated for their labels
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "scan", value_parser = clap::value_parser!(u64).range(2..))]
+    scan_events: u64,
+    /// Seed of the scan's showers
+    #[arg(long, value_name = "S", default_value_t = 0, requires = "scan")]
+    scan_seed: u64,
+}
+
+/// What the scan takes from the options of a report.
+pub struct Setting<'a> {
+    /// Shower file to compare with.
+    pub reference: &'a Path,
+    /// Folder of the results.
+    pub out: &'a Path,
+    /// How samples are compared.
+    pub options: Options,
+    /// Weights of a regressor.
+    pub regressor: Option<&'a str>,
+    /// Prints JSON.
+    pub json: bool,
+}
+
+impl ScanArgs {
+    /// Whether a scan is asked for.
+    pub fn given(&self) -> bool {
+        self.scan.is_some()
+    }
+
+    /// Scans, if asked for.
+    pub fn run(&self, setting: &Setting<'_>, global: &Global) -> Result<()> {
+        let Some(folder) = &self.scan else {
+            return Ok(());
+        };
+        let files = weights_of(folder)?;
+        let gpu = Gpu::open(global.device.as_deref())?;
+        let first = Weights::read(&files[0].0)?;
+        let system = models::open(&first.metadata.model, first.metadata.config.clone())?;
+        let set = ShowerSet::open([setting.reference])?.viewed(system.shape(), system.origin())?;
+        let held = set.spread(self.scan_events as usize)?;
+        let reference = sample(&set, held.layers.clone(), &held);
+        let regressor = match setting.regressor {
+            Some(name) => Some(Reconstructor::load(&gpu, crate::weights::find(name)?)?),
+            None => None,
+        };
+        let features = |showers: Showers| -> Result<Option<Vec<f64>>> {
+            let Some(regressor) = &regressor else {
+                return Ok(None);
+            };
+            let found = regressor.see(showers)?;
+            Ok(Some(found.features.iter().map(|&f| f.into()).collect()))
+        };
+        let of_reference = features(held.clone())?;
+        super::prepare(setting.out)?;
+        let threshold = setting
+            .options
+            .threshold
+            .or(set.info().threshold.map(f64::from));
+        let mut scan = Scan {
+            reference: setting.reference.display().to_string(),
+            events: held.len(),
+            threshold: threshold.unwrap_or(0.0),
+            seed: self.scan_seed,
+            regressor: setting.regressor.map(String::from),
+            ..Scan::default()
+        };
+        let before = earlier(&setting.out.join("scan.json"), &scan);
+        let stop = stop_on_interrupt("stopping after these weights; once more to stop at once")?;
+        let progress = Progress::new("scan", "weights", files.len() as u64);
+        for (path, epoch) in &files {
+            let weights = Weights::read(path)?;
+            let at = Epoch {
+                file: path.display().to_string(),
+                hash: weights.hash.clone(),
+                step: weights.metadata.steps,
+                epoch: *epoch,
+            };
+            let figures = match before.as_ref().and_then(|b| b.of(&at.hash)) {
+                Some(known) => known,
+                None => {
+                    let made = generate(&gpu, weights, path, &held, self.scan_seed)?;
+                    let generated = sample(&set, made.layers.clone(), &held);
+                    let mut found = evaluate(&reference, &generated, &setting.options)?;
+                    if let (Some(a), Some(b)) = (&of_reference, features(made)?) {
+                        found.frechet_regression_distance =
+                            frechet_distance(a, &b, b.len() / held.len());
+                    }
+                    scan_figures(&found)
+                }
+            };
+            scan.push(at, figures);
+            scan.summarise();
+            write(setting.out, &scan)?;
+            progress.advance(1);
+            if stop.load(Ordering::Relaxed) && scan.epochs.len() < files.len() {
+                let (done, all) = (scan.epochs.len(), files.len());
+                return Err(Error::Interrupted(format!(
+                    "after {done} of {all} weights; the same command goes on"
+                )));
+            }
+        }
+        drop(progress);
+        ScanReport::new(&scan).write(setting.out)?;
+        match setting.json {
+            true => output::print_json(&scan),
+            false => output::print(&scan.to_string()),
+        }
+    }
+}
+
+/// Weights files with the epochs that their names tell, in the order of training.
+fn weights_of(folder: &Path) -> Result<Vec<(PathBuf, Option<u64>)>> {
+    let inner = folder.join("epochs");
+    let folder = if inner.is_dir() { &inner } else { folder };
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| Error::io(folder, e))?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        let checkpoint = path
+            .file_name()
+            .is_some_and(|n| n == "checkpoint.safetensors");
+        if path.extension().is_some_and(|e| e == "safetensors") && !hidden && !checkpoint {
+            let steps = Weights::read(&path)?.metadata.steps;
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let epoch = name.strip_prefix("epoch-").and_then(|n| n.parse().ok());
+            files.push((steps, path, epoch));
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::Config(format!(
+            "{}: no weights files (*.safetensors); `calogen train --keep-every K` keeps them in epochs/",
+            folder.display()
+        )));
+    }
+    files.sort();
+    Ok(files
+        .into_iter()
+        .map(|(_, path, epoch)| (path, epoch))
+        .collect())
+}
+
+/// A scan of before, if it was done in the same way.
+fn earlier(path: &Path, scan: &Scan) -> Option<Scan> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let before: Scan = serde_json::from_str(&text).ok()?;
+    let same = (
+        &before.reference,
+        before.events,
+        before.threshold,
+        before.seed,
+        &before.regressor,
+    ) == (
+        &scan.reference,
+        scan.events,
+        scan.threshold,
+        scan.seed,
+        &scan.regressor,
+    );
+    same.then_some(before)
+}
+
+/// A shower for the labels of each of `held`.
+fn generate(
+    gpu: &std::sync::Arc<Gpu>,
+    weights: Weights,
+    path: &Path,
+    held: &Showers,
+    seed: u64,
+) -> Result<Showers> {
+    let mut generator = Generator::new(gpu, weights, path)?;
+    let shape = generator.shape();
+    if shape != held.shape {
+        let what = format!(
+            "makes showers of {shape:?}, the first weights of {:?}",
+            held.shape
+        );
+        return Err(Error::format(path, what));
+    }
+    generator.set_threshold(generator.metadata().threshold);
+    let names = generator.label_names();
+    let labels = LabelRows {
+        values: held.labels(&names)?,
+        columns: names.len(),
+    };
+    let layers = generator.generate(&labels, seed, 0)?;
+    Ok(Showers {
+        layers,
+        ..held.clone()
+    })
+}
+
+fn sample(set: &ShowerSet, layers: Vec<f32>, held: &Showers) -> SingleSample {
+    let info = SampleInfo {
+        file: "scan".into(),
+        events: held.len(),
+        geometry: Geometry::Grid(held.shape),
+        unit: set.info().unit.clone(),
+        threshold: set.info().threshold.map(f64::from),
+        single: true,
+        mip: None,
+    };
+    SingleSample::new(info, layers, held.energy.clone())
+}
+
+fn write(folder: &Path, scan: &Scan) -> Result<()> {
+    write_atomically(
+        &folder.join("scan.json"),
+        (output::to_json(scan)? + "\n").as_bytes(),
+    )?;
+    write_atomically(&folder.join("scan.csv"), scan.csv().as_bytes())
+}

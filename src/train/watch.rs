@@ -1,0 +1,351 @@
+//! What is watched while a system trains: showers are generated for the labels of held events every few iterations, and
+//! compared with those events.
+//!
+//! Training takes no notice. Generated events have random numbers of a seed of their own, and the sampler changes no state;
+//! they are the same numbers every time, so that a figure moves only where the networks do. Cells are summed on the
+//! device ([`Projections`]); centres, widths and distances are the report's.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::held::{self, collect};
+use super::session::Session;
+use crate::data::{ShowerSet, Showers};
+use crate::losses::Projections;
+use crate::metrics::{self, Figure, Moments, compare_all, frechet_distance};
+use crate::models::Build;
+use crate::observables::{Geometry, Observables, Projection, SampleInfo, ShowerStart, shape_names};
+use crate::ops::random;
+use crate::reconstruct::Reconstructor;
+use crate::tape::{Options, Program, Tape, Var};
+use crate::{Error, Result};
+
+/// What to watch. Part of a run's `config.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// Figures by name, see [`Figure`].
+    pub figures: Vec<String>,
+    /// Iterations between two looks.
+    pub every: u64,
+    /// Showers of a look.
+    pub events: usize,
+    /// Shower files to compare with; those of the training where there are none.
+    #[serde(default)]
+    pub data: Vec<PathBuf>,
+    /// Weights of the regressor of the figure `frd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regressor: Option<PathBuf>,
+    /// The figure whose least value names the best weights, which are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_best: Option<String>,
+}
+
+impl Watch {
+    /// Iterations between two looks, if nobody says otherwise.
+    pub const EVERY: u64 = 500;
+    /// Showers of a look, if nobody says otherwise.
+    pub const EVENTS: usize = 500;
+    /// The showers watched are events 0, 1, .. of the seed that differs from the run's in these bits.
+    pub const SEED_BITS: u64 = 0x7761_7463_6865_6400;
+
+    /// The figures, that of `keep_best` among them, and the place of that.
+    fn figures(&self) -> Result<(Vec<Figure>, Option<usize>)> {
+        let mut all: Vec<Figure> = self
+            .figures
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<_>>()?;
+        let Some(name) = &self.keep_best else {
+            return Ok((all, None));
+        };
+        let best: Figure = name.parse()?;
+        if !best.is_distance() {
+            return Err(Error::Config(format!(
+                "the best by '{name}': a mean has no best value; use a distance such as '{name}:w1'"
+            )));
+        }
+        let place = all.iter().position(|f| *f == best).unwrap_or_else(|| {
+            all.push(best);
+            all.len() - 1
+        });
+        Ok((all, Some(place)))
+    }
+}
+
+/// A figure as it was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` where there is none, as of showers that are not finite.
+    pub value: Option<f64>,
+    /// The reference's value, of a mean.
+    pub reference: Option<f64>,
+}
+
+/// The eyes of a run.
+pub(super) struct Watcher {
+    figures: Vec<Figure>,
+    best: Option<usize>,
+    /// The held showers.
+    reference: Observables,
+    threshold: f64,
+    /// Labels of the held showers, row by row.
+    labels: Vec<f32>,
+    program: Program,
+    batch: usize,
+    seed: u64,
+    /// Whether the cells are wanted, and not only their sums.
+    cells: bool,
+    regressor: Option<Regressor>,
+}
+
+struct Regressor {
+    reconstructor: Reconstructor,
+    /// Features of the held showers.
+    features: Vec<f64>,
+}
+
+impl Watcher {
+    /// Watches the system of `session`, comparing with showers of `held` as that sees them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a figure is unknown or cannot be had.
+    pub fn new(session: &Session, watch: &Watch, held: &ShowerSet, seed: u64) -> Result<Self> {
+        let system = session.system();
+        let wrong = |what: String| Err(Error::Config(format!("watch: {what}")));
+        if !system.generates() {
+            return wrong(format!("{} generates no showers", system.name()));
+        }
+        if watch.every == 0 || watch.events < 2 {
+            return wrong("expected at least 1 iteration and 2 events".into());
+        }
+        let (figures, best) = watch.figures()?;
+        let geometry = Geometry::Grid(system.shape());
+        let mut known = vec![
+            "visible_energy".to_owned(),
+            "n_hits".into(),
+            "response".into(),
+        ];
+        known.extend(["cell_energy".into()]);
+        known.extend(shape_names(&geometry));
+        known.push("shower_start".into());
+        let unknown = |f: &&Figure| {
+            f.observable()
+                .is_some_and(|o| !known.iter().any(|k| k == o))
+        };
+        if let Some(name) = figures.iter().find(unknown) {
+            return wrong(format!(
+                "there is no figure '{name}'; there are fidelity_score, frd, and with or without :jsd, :w1 or :ks {}",
+                known.join(", ")
+            ));
+        }
+        let showers = held.spread(watch.events)?;
+        let threshold = f64::from(held.info().threshold.unwrap_or(0.0));
+        let reference = collect(held, &showers, threshold)?;
+        let regressor = match (&watch.regressor, figures.contains(&Figure::Frechet)) {
+            (Some(path), true) => {
+                let reconstructor = Reconstructor::load(session.gpu(), path)?;
+                let features = features(&reconstructor, showers.clone())?;
+                Some(Regressor {
+                    reconstructor,
+                    features,
+                })
+            }
+            (None, true) => return wrong("the figure 'frd' needs a regressor".into()),
+            (_, false) => None,
+        };
+        let of_cells = |f: &Figure| {
+            matches!(f, Figure::Fidelity | Figure::Frechet) || f.observable() == Some("cell_energy")
+        };
+        let cells = figures.iter().any(of_cells);
+        let batch = session.batch();
+        Ok(Self {
+            best,
+            reference,
+            threshold,
+            labels: showers.labels(&system.conditions())?,
+            program: compile(session, batch, threshold as f32, cells)?,
+            batch,
+            seed: seed ^ Watch::SEED_BITS,
+            cells,
+            regressor,
+            figures,
+        })
+    }
+
+    /// Columns of the log: the figures, then the reference's means.
+    pub fn columns(&self) -> Vec<String> {
+        let means = self.figures.iter().filter(|f| !f.is_distance());
+        let means = means.map(|f| format!("reference_{f}"));
+        self.figures
+            .iter()
+            .map(Figure::to_string)
+            .chain(means)
+            .collect()
+    }
+
+    /// A row of the log.
+    pub fn row(&self, seen: &[Seen]) -> Vec<Option<f64>> {
+        let means = seen
+            .iter()
+            .zip(&self.figures)
+            .filter(|(_, f)| !f.is_distance());
+        let means = means.map(|(s, _)| s.reference);
+        seen.iter().map(|s| s.value).chain(means).collect()
+    }
+
+    /// Generates and compares.
+    pub fn look(&self) -> Result<Vec<Seen>> {
+        let made = match self.generate() {
+            // Training says itself what became of its networks.
+            Err(Error::NotFinite(_)) => None,
+            made => Some(made?),
+        };
+        let evaluation = made.and_then(|(observables, distance)| {
+            let both = vec![self.reference.clone(), observables];
+            let mut all = compare_all(
+                both,
+                self.threshold,
+                &metrics::Options {
+                    bootstrap: held::NO_ERRORS,
+                    ..metrics::Options::default()
+                },
+            );
+            let mut one = all.pop()?;
+            one.frechet_regression_distance = distance;
+            Some(one)
+        });
+        let seen = |figure: &Figure| Seen {
+            name: figure.to_string(),
+            value: evaluation.as_ref().and_then(|e| figure.of(e)),
+            reference: match figure {
+                Figure::Mean(name) => self.mean_of_reference(name),
+                _ => None,
+            },
+        };
+        Ok(self.figures.iter().map(seen).collect())
+    }
+
+    fn mean_of_reference(&self, name: &str) -> Option<f64> {
+        match name {
+            "cell_energy" => {
+                let cells = self.reference.sums().cells;
+                cells.moments().map(|(mean, _)| mean)
+            }
+            name => Moments::of(&self.reference.column(name)?.values).mean,
+        }
+    }
+
+    /// The value by which the best weights are kept.
+    pub fn score(&self, seen: &[Seen]) -> Option<f64> {
+        self.best.and_then(|place| seen[place].value)
+    }
+
+    /// The name of that figure.
+    pub fn best_name(&self) -> String {
+        self.best
+            .map_or_else(String::new, |place| self.figures[place].to_string())
+    }
+
+    fn generate(&self) -> Result<(Observables, Option<f64>)> {
+        let info = SampleInfo {
+            file: "generated".into(),
+            ..self.reference.info.clone()
+        };
+        let mut all = Observables::new(&info, &held::how(self.threshold));
+        // Sums of images' channels need cells.
+        all.channels = None;
+        let mut seen_cells = Vec::new();
+        let incident = &self.reference.incident;
+        let columns = self.labels.len() / incident.len();
+        let [nz, nx, ny] = info.geometry.grid().unwrap_or_default();
+        let width = 2 * nz + nx + ny;
+        for first in (0..incident.len()).step_by(self.batch) {
+            let count = self.batch.min(incident.len() - first);
+            // A batch that is not full repeats its last row; what it makes does not live.
+            let row = |i: usize| &self.labels[(first + i.min(count - 1)) * columns..][..columns];
+            let rows: Vec<f32> = (0..self.batch).flat_map(|i| row(i).to_vec()).collect();
+            let live: Vec<f32> = (0..self.batch)
+                .map(|i| f32::from(u8::from(i < count)))
+                .collect();
+            self.program.set("conditions", &rows)?;
+            self.program.set("live", &live)?;
+            self.program
+                .set_u32("random", &random::key(self.seed, first as u64))?;
+            self.program.run()?;
+            let sums = self.program.read("sums")?;
+            for (sums, &incident) in sums
+                .chunks_exact(width)
+                .zip(&incident[first..first + count])
+            {
+                let part = |from: usize, n: usize| -> Vec<f64> {
+                    sums[from..from + n].iter().map(|&v| v.into()).collect()
+                };
+                let hits = sums[nz..2 * nz].iter().map(|&n| n as u32).collect();
+                let (x, y) = (part(2 * nz, nx), part(2 * nz + nx, ny));
+                let shower = Projection::of_sums(part(0, nz), hits, x, y);
+                all.push(&shower, incident, ShowerStart::default())?;
+            }
+            let summed = self.program.read("summed")?;
+            let summed: Vec<f64> = summed.iter().map(|&e| e.into()).collect();
+            // Only sums over the whole sample are looked at, not its halves.
+            let [sums, _] = &mut all.halves;
+            sums.add_cells(&summed);
+            if self.cells {
+                let cells = self.program.read("cells")?;
+                let size = nz * nx * ny;
+                for shower in cells.chunks_exact(size).take(count) {
+                    let hits: Vec<f64> = shower
+                        .iter()
+                        .filter(|&&e| e > 0.0)
+                        .map(|&e| e.into())
+                        .collect();
+                    sums.cells.add(&hits);
+                }
+                if self.regressor.is_some() {
+                    seen_cells.extend_from_slice(&cells[..count * size]);
+                }
+            }
+        }
+        let distance = match &self.regressor {
+            None => None,
+            Some(r) => {
+                let energy = incident.iter().map(|&e| e as f32).collect();
+                let showers = Showers {
+                    shape: [nz, nx, ny],
+                    layers: seen_cells,
+                    energy,
+                    position: None,
+                    conditions: None,
+                    condition_names: Vec::new(),
+                };
+                let found = features(&r.reconstructor, showers)?;
+                frechet_distance(&r.features, &found, found.len() / incident.len())
+            }
+        };
+        Ok((all, distance))
+    }
+}
+
+/// The sampler and what is summed of its showers, for labels of a batch of which the live ones count.
+fn compile(session: &Session, batch: usize, threshold: f32, cells: bool) -> Result<Program> {
+    let tape = Tape::new();
+    let build = Build::new(&tape, session.networks(), session.system(), batch);
+    let showers = session.system().sample(&build) * tape.input("live", &[batch]);
+    let p = Projections::of(showers, tape.constant(&[threshold], &[1]));
+    let sums = Var::concat(&[p.z, p.hits, p.x, p.y], 0).batch_first();
+    let mut outputs = vec![("sums", sums), ("summed", p.summed)];
+    if cells {
+        outputs.push(("cells", p.cells.batch_first()));
+    }
+    tape.compile(session.gpu(), &outputs, Options::default())
+}
+
+/// What a regressor's last hidden layer says of showers.
+fn features(reconstructor: &Reconstructor, showers: Showers) -> Result<Vec<f64>> {
+    let found = reconstructor.see(showers)?;
+    Ok(found.features.iter().map(|&f| f.into()).collect())
+}
