@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import sqrtm
 from scipy.optimize import curve_fit
 from scipy.spatial.distance import cdist, pdist
+from check_report import halves
 from steps.common import words
 
 TOLERANCE = 5e-3
@@ -162,7 +163,8 @@ def main():
     wrong = 0
     if len(said["features"]) != x.shape[1]:
         sys.exit(f"{len(said['features'])} features, found {x.shape[1]}")
-    for side, (a, b) in {"generated": (x, y), "reference_halves": (x[::2], x[1::2])}.items():
+    first, second = halves(len(x))
+    for side, (a, b) in {"generated": (x, y), "reference_halves": (x[first], x[second])}.items():
         for name, (value, error) in figures(a, b, said["seed"]).items():
             got = said[side][name]
             for what, want in [("value", value), ("error", error)]:

@@ -1,6 +1,6 @@
 //! What a classifier sees of a shower.
 
-use crate::observables::{Features, Geometry, INCIDENT, LOG_OFFSET, Sample};
+use crate::observables::{Features, Geometry, INCIDENT, LOG_OFFSET, Sample, halves};
 use crate::{Error, Result};
 
 /// Kinds of inputs.
@@ -36,14 +36,10 @@ impl Rows {
         &self.values[i * self.width..][..self.width]
     }
 
-    /// The even and the odd showers.
+    /// Its halves: see [`half`](crate::observables::half).
     pub fn halves(&self) -> [Self; 2] {
-        [0, 1].map(|first| Self {
-            values: (first..self.events())
-                .step_by(2)
-                .flat_map(|i| self.row(i))
-                .copied()
-                .collect(),
+        halves(self.events()).map(|half| Self {
+            values: half.iter().flat_map(|&i| self.row(i)).copied().collect(),
             ..*self
         })
     }

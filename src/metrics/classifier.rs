@@ -163,7 +163,7 @@ pub struct Classifier {
     /// Generated against reference.
     #[serde(flatten)]
     pub generated: Separation,
-    /// Even against odd showers of the reference.
+    /// One half of the reference against the other.
     pub reference_halves: Separation,
     /// What the network sees of a shower: `low`, `low-normed` or `high`.
     pub inputs: &'static str,
@@ -193,7 +193,7 @@ impl fmt::Display for Classifier {
         let text = |e: Estimate| with_error(Some(e.value), Some(e.error));
         for (name, s) in [
             ("generated", &self.generated),
-            ("reference, odd from even", &self.reference_halves),
+            ("reference's halves", &self.reference_halves),
         ] {
             let (area, divergence) = (text(s.area()), text(s.divergence()));
             writeln!(f, "{name:<25} AUC {area}, JSD {divergence}")?;

@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::frechet_distance;
 use super::text::short;
+use crate::observables::halves;
 
 /// A Fréchet distance and the same of two halves of the reference; null where a sample has fewer than two showers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct FrechetPair {
     /// Of the generated sample from the reference.
     pub generated: Option<f64>,
-    /// Of the reference's odd showers from its even ones: what is noise, with half the showers.
+    /// Of one half of the reference from the other: what is noise, with half the showers.
     pub reference_halves: Option<f64>,
 }
 
@@ -25,13 +26,13 @@ impl FrechetPair {
         }
     }
 
-    /// Distance of the odd from the even rows.
+    /// Distance between the [halves](crate::observables::half) of the rows.
     pub fn halves(reference: &[f64], width: usize) -> Option<f64> {
-        let half = |first: usize| -> Vec<f64> {
-            let rows = reference.chunks_exact(width.max(1)).skip(first);
-            rows.step_by(2).flatten().copied().collect()
-        };
-        frechet_distance(&half(0), &half(1), width)
+        let row = |i: usize| &reference[i * width..][..width];
+        let rows =
+            |half: Vec<usize>| -> Vec<f64> { half.into_iter().flat_map(row).copied().collect() };
+        let [a, b] = halves(reference.len() / width.max(1)).map(rows);
+        frechet_distance(&a, &b, width)
     }
 
     /// Means of the distances; `None` of no pair.

@@ -66,6 +66,11 @@ pub fn half(shower: usize) -> usize {
     (shower + coin) % 2
 }
 
+/// The showers of each half of the first `showers`.
+pub fn halves(showers: usize) -> [Vec<usize>; 2] {
+    [0, 1].map(|which| (0..showers).filter(|&s| half(s) == which).collect())
+}
+
 /// Probabilities of at most 0, 1, … for a Poisson distribution of mean 1, times 2^32; what follows has less than 2^-32.
 const AT_MOST: [u32; 12] = [
     1_580_030_169,

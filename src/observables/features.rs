@@ -40,9 +40,9 @@ impl Features {
         }
     }
 
-    /// The even and the odd showers: two samples of one distribution, whose difference is noise.
+    /// Its [halves](super::half): two samples of one distribution, whose difference is noise.
     pub fn halves(&self) -> [Self; 2] {
-        [0, 1].map(|first| self.select((first..self.events()).step_by(2)))
+        super::halves(self.events()).map(|half| self.select(half))
     }
 
     /// The same without the column `name`, if there is one.

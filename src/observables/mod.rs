@@ -19,7 +19,7 @@ mod start;
 mod sums;
 
 pub use crate::geometry::{Geometry, PolarLayer};
-pub use bootstrap::{Bootstrap, half};
+pub use bootstrap::{Bootstrap, half, halves};
 pub use collect::{CHANNELS, Collect, Column, Observables};
 pub use features::{Features, INCIDENT, LOG_OFFSET};
 pub use polar::{PolarColumn, PolarFeatures, Quantity};

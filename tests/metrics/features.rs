@@ -1,6 +1,6 @@
 //! High-level features of showers.
 
-use calogen::observables::{Features, INCIDENT, LOG_OFFSET};
+use calogen::observables::{Features, INCIDENT, LOG_OFFSET, half};
 
 use crate::sample;
 
@@ -41,9 +41,14 @@ fn columns_and_halves() {
         names: ["a", "b"].map(String::from).into(),
         rows: (0..10).map(f64::from).collect(),
     };
-    let [even, odd] = all.halves();
-    assert_eq!(even.rows, [0.0, 1.0, 4.0, 5.0, 8.0, 9.0]);
-    assert_eq!(odd.rows, [2.0, 3.0, 6.0, 7.0]);
+    let halves = all.halves();
+    for (which, half_of_all) in halves.iter().enumerate() {
+        let rows = (0..5)
+            .filter(|&i| half(i) == which)
+            .flat_map(|i| [2 * i, 2 * i + 1]);
+        let rows: Vec<f64> = rows.map(|v| v as f64).collect();
+        assert_eq!(half_of_all.rows, rows);
+    }
     assert_eq!(all.clone().without("c"), all);
     let b = all.without("a");
     assert_eq!(

@@ -80,14 +80,14 @@ impl ClassifierArgs {
             return Ok(());
         };
         let options = |a: &Rows, b: &Rows| self.options(a.events().min(b.events()), inputs, seed);
-        let [even, odd] = reference.halves();
-        let mut pairs = vec![(&even, &odd)];
+        let [first, second] = reference.halves();
+        let mut pairs = vec![(&first, &second)];
         pairs.extend(generated.iter().map(|g| (reference, g)));
         let epochs = pairs.iter().map(|(a, b)| options(a, b).epochs as u64).sum();
         let progress = Progress::new("classifier", "epochs", epochs);
         let mut found = Vec::with_capacity(pairs.len());
         for (a, b) in pairs {
-            // Odd showers stand for generated ones.
+            // The second half stands for generated showers.
             found.push(classify(gpu, a, b, &options(a, b), &|| {
                 progress.advance(1)
             })?);

@@ -80,7 +80,7 @@ pub struct Distances {
     pub seed: u64,
     /// Of the generated sample from the reference.
     pub generated: DistanceFigures,
-    /// Of the reference's odd showers from its even ones, both half as many.
+    /// Of one half of the reference from the other, both half as many.
     pub reference_halves: DistanceFigures,
 }
 
@@ -121,8 +121,8 @@ pub fn distances(
     seed: u64,
     tell: &dyn Fn(),
 ) -> Vec<Distances> {
-    let [even, odd] = reference.halves();
-    let halves = figures(&even, &odd, seed, tell);
+    let [first, second] = reference.halves();
+    let halves = figures(&first, &second, seed, tell);
     let all = generated.iter().map(|generated| Distances {
         features: reference.names.clone(),
         seed,
@@ -202,7 +202,7 @@ impl fmt::Display for Distances {
         writeln!(
             f,
             "{:<10} {:>25} {:>25}",
-            "", "generated", "reference, odd from even"
+            "", "generated", "reference's halves"
         )?;
         let halves = self.reference_halves.estimates();
         for ((name, found), (_, noise)) in self.generated.estimates().into_iter().zip(halves) {

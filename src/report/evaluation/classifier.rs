@@ -30,10 +30,7 @@ fn table(all: &[Evaluation], names: &Names) -> Option<Table> {
         .cloned()
         .zip(found.iter().map(|c| &c.generated))
         .collect();
-    sides.push((
-        "reference, odd from even".to_owned(),
-        &first.reference_halves,
-    ));
+    sides.push(("reference's halves".to_owned(), &first.reference_halves));
     let rows = sides.into_iter().map(|(name, s)| {
         let mut row = vec![
             name,

@@ -32,7 +32,7 @@ fn table(all: &[Evaluation], names: &Names) -> Option<Table> {
         let figures = sides.iter().map(|side| estimate(side.estimates()[k].1));
         std::iter::once((*name).to_owned()).chain(figures).collect()
     });
-    let halves = "reference, odd from even".to_owned();
+    let halves = "reference's halves".to_owned();
     let columns = std::iter::once("Figure".to_owned());
     let [low, high] = first.generated.fpd_sizes;
     Some(Table {
