@@ -123,7 +123,8 @@ pub fn adapters() -> Vec<Capabilities> {
     ranked(&instance()).iter().map(Capabilities::of).collect()
 }
 
-/// Index of the adapter that [`Gpu::open`] takes of [`adapters`]: the one named by `request` (an index or part of a name);
+/// Index of the adapter that [`Gpu::open`](super::Gpu::open) takes of [`adapters`]: the one named by `request` (an index
+/// or part of a name);
 /// else by `WGPU_ADAPTER_NAME`; else the first.
 ///
 /// # Errors

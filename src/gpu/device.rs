@@ -34,7 +34,8 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the adapter named by `request` (an index of [`adapters`] or part of a name); else by `WGPU_ADAPTER_NAME`;
+    /// Opens the adapter named by `request` (an index of [`adapters`](super::adapters) or part of a name); else by
+    /// `WGPU_ADAPTER_NAME`;
     /// else the best one.
     ///
     /// # Errors
