@@ -104,14 +104,15 @@ impl Reconstructor {
         self.system.origin()
     }
 
-    /// Energies and features of showers of which it sees a part, or the sum over layers.
+    /// Features of showers of which it sees a part, or the sum over layers.
     ///
     /// # Errors
     /// [`Error::Config`] if they do not fit.
     #[cfg(feature = "hdf5")]
-    pub fn see(&self, showers: crate::data::Showers) -> Result<Reconstructed> {
+    pub fn features(&self, showers: crate::data::Showers) -> Result<Vec<f64>> {
         let view = crate::data::View::between(showers.shape, self.shape(), self.origin())?;
-        self.run(&view.apply(showers).layers)
+        let found = self.run(&view.apply(showers).layers)?;
+        Ok(found.features.iter().map(|&f| f.into()).collect())
     }
 
     /// Energies and features of showers `[N,Z,X,Y]`.

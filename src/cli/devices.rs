@@ -1,7 +1,7 @@
 //! `calogen devices`: what can compute here.
 
 use calogen::generate::self_test;
-use calogen::gpu::{Capabilities, Gpu, adapters, preferred};
+use calogen::gpu::{Capabilities, adapters, preferred};
 use calogen::{Error, Result};
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 }
 
 fn check(args: &Args, global: &Global) -> Result<()> {
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let device = gpu.capabilities();
     let found = self_test(&gpu)?;
     let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);

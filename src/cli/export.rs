@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use calogen::files::write_atomically;
 use calogen::generate::Generator;
-use calogen::gpu::Gpu;
 use calogen::models::Weights;
 use calogen::{Error, Result};
 use clap::ValueEnum;
@@ -54,7 +53,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.events == 0 {
         return Err(Error::Config("--events must be at least 1".into()));
     }
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let path = find(&args.weights)?;
     let mut weights = Weights::read(&path)?;
     for part in &args.without {

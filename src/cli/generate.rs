@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use calogen::data::{Labels, Provenance, ShowerInfo, ShowerWriter, Showers};
 use calogen::generate::Generator;
-use calogen::gpu::Gpu;
 use calogen::models::Weights;
 use calogen::{Error, Result};
 
@@ -66,7 +65,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.threshold.is_some_and(|t| !t.is_finite() || t < 0.0) {
         return wrong("--threshold must be a number not below 0".into());
     }
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let path = find(&args.weights)?;
     let mut weights = Weights::read(&path)?;
     for part in &args.without {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use calogen::data::{Labels, ShowerInfo, ShowerSet, ShowerWriter, Showers};
 use calogen::files::write_atomically;
-use calogen::gpu::Gpu;
 use calogen::latent::{Codec, Pca, Tsne, between};
 use calogen::models::Weights;
 use calogen::report::{Group, latent_plot, row_of_images};
@@ -69,7 +68,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "--interpolate: expected two numbers, such as 0,17".into(),
         ));
     }
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let (system, networks, metadata) = open_run(&gpu, &args.run)?;
     let codec = Codec::new(&gpu, system.as_ref(), &networks)?;
     let set = ShowerSet::open(&args.data)?.viewed(system.shape(), system.origin())?;

@@ -17,8 +17,11 @@ mod output;
 mod train;
 mod weights;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use calogen::gpu::Gpu;
 use calogen::{Error, Result};
 use clap::{Parser, Subcommand};
 
@@ -71,6 +74,19 @@ struct Global {
     /// [default: the one that WGPU_ADAPTER_NAME names, else the first]
     #[arg(long, global = true, value_name = "INDEX|NAME", display_order = 900)]
     device: Option<String>,
+    #[arg(skip)]
+    gpu: OnceCell<Arc<Gpu>>,
+}
+
+impl Global {
+    /// The device of this command, opened when it is first asked for.
+    fn gpu(&self) -> Result<Arc<Gpu>> {
+        if let Some(gpu) = self.gpu.get() {
+            return Ok(gpu.clone());
+        }
+        let gpu = Gpu::open(self.device.as_deref())?;
+        Ok(self.gpu.get_or_init(|| gpu).clone())
+    }
 }
 
 fn main() -> ExitCode {

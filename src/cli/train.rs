@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use calogen::gpu::Gpu;
 use calogen::models::{self, Preset, System};
 use calogen::report::{Plot, losses_plot, watch_plots};
 use calogen::train::{Event, Options, train};
@@ -93,7 +92,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "--log-every, --checkpoint-every and --epochs must be above 0".into(),
         ));
     }
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let stop = stop_on_interrupt("stopping at a checkpoint; once more to stop at once")?;
     let options = Options {
         out: args.out.clone(),

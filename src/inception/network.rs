@@ -141,25 +141,22 @@ impl<'t> Layers<'t> {
         Var::concat(&parts, 0)
     }
 
+    /// A convolution that halves the image.
+    fn half(&self, block: &str, name: &str, x: Var<'t>, channels: usize) -> Var<'t> {
+        let name = format!("{block}.{name}");
+        self.conv(&name, x, channels, ([3, 3], [0, 0]), HALF)
+    }
+
     /// Halves the image.
     fn mixed_6a(&self, block: &str, x: Var<'t>) -> Var<'t> {
-        let half = |name: &str, x, channels| {
-            self.conv(
-                &format!("{block}.{name}"),
-                x,
-                channels,
-                ([3, 3], [0, 0]),
-                HALF,
-            )
-        };
         let twice = self.chain(
             block,
             x,
             &[("branch3x3dbl_1", 64, ONE), ("branch3x3dbl_2", 96, THREE)],
         );
         let parts = [
-            half("branch3x3", x, 384),
-            half("branch3x3dbl_3", twice, 96),
+            self.half(block, "branch3x3", x, 384),
+            self.half(block, "branch3x3dbl_3", twice, 96),
             x.max_pool2d([3, 3], [2, 2], [0, 0]),
         ];
         Var::concat(&parts, 0)
@@ -196,15 +193,6 @@ impl<'t> Layers<'t> {
 
     /// Halves the image.
     fn mixed_7a(&self, block: &str, x: Var<'t>) -> Var<'t> {
-        let half = |name: &str, x, channels| {
-            self.conv(
-                &format!("{block}.{name}"),
-                x,
-                channels,
-                ([3, 3], [0, 0]),
-                HALF,
-            )
-        };
         let once = self.chain(block, x, &[("branch3x3_1", 192, ONE)]);
         let seven = self.chain(
             block,
@@ -216,8 +204,8 @@ impl<'t> Layers<'t> {
             ],
         );
         let parts = [
-            half("branch3x3_2", once, 320),
-            half("branch7x7x3_4", seven, 192),
+            self.half(block, "branch3x3_2", once, 320),
+            self.half(block, "branch7x7x3_4", seven, 192),
             x.max_pool2d([3, 3], [2, 2], [0, 0]),
         ];
         Var::concat(&parts, 0)

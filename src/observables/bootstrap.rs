@@ -30,6 +30,12 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
+    /// No errors, for figures that nobody waits for long for.
+    pub const NONE: Self = Self {
+        replicas: 0,
+        seed: 0,
+    };
+
     /// How often replica `replica` of sample `sample` holds `shower`. Replica 0 is the sample itself: once.
     pub fn times(&self, sample: u32, shower: usize, replica: usize) -> u8 {
         if replica == 0 {

@@ -2,7 +2,7 @@
 
 use super::{
     Bootstrap, EXACT_CELLS, Geometry, Projection, Sample, SampleInfo, ShowerStart, Sums, half,
-    shape_names,
+    observable_names,
 };
 use crate::{Error, Result};
 
@@ -105,15 +105,11 @@ impl Observables {
     /// Of no shower yet.
     pub fn new(info: &SampleInfo, how: &Collect) -> Self {
         let geometry = &info.geometry;
-        let shape = shape_names(geometry);
-        let names = ["visible_energy", "n_hits", "response"]
-            .map(String::from)
-            .into_iter();
-        let names = names.chain(shape).chain(["shower_start".into()]);
         Self {
             info: info.clone(),
             incident: Vec::new(),
-            columns: names
+            columns: observable_names(geometry)
+                .into_iter()
                 .map(|name| Column {
                     name,
                     values: Vec::new(),

@@ -24,7 +24,7 @@ pub use collect::{CHANNELS, Collect, Column, Observables};
 pub use features::{Features, INCIDENT, LOG_OFFSET};
 pub use polar::{PolarColumn, PolarFeatures, Quantity};
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock, SingleSample};
-pub use shower::{Projection, centre_and_width, shape_names, thirds};
+pub use shower::{Projection, centre_and_width, observable_names, thirds};
 pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};
 pub use start::{Calice, ShowerStart};
 pub use sums::{Replicated, Sums, rings};

@@ -167,9 +167,17 @@ impl Projection {
     }
 }
 
+/// Names of the observables of a shower, each one number.
+pub fn observable_names(geometry: &Geometry) -> Vec<String> {
+    let mut names = vec!["visible_energy".into(), "n_hits".into(), "response".into()];
+    names.extend(shape_names(geometry));
+    names.push("shower_start".into());
+    names
+}
+
 /// Names of the observables of a shower's shape. On a grid these are `cog_x` to `width_z`; in polar layers `cog_z` and
 /// `width_z`, and for each layer centre of energy and width in mm along η and φ, if it is divided in α, and r. The fractions need three layers.
-pub fn shape_names(geometry: &Geometry) -> Vec<String> {
+fn shape_names(geometry: &Geometry) -> Vec<String> {
     let mut names = match geometry {
         Geometry::Grid(_) => vec!["cog_x", "cog_y", "cog_z", "width_x", "width_y", "width_z"],
         Geometry::Polar(_) => vec!["cog_z", "width_z"],

@@ -6,6 +6,7 @@
 //! that no other extent has, and whatever has that extent follows the caller's.
 
 use super::op::{DType, Leaf};
+use super::program::reachable;
 use super::shape::{self, Shape};
 use super::tape::{Id, Tape, Var};
 use crate::gpu::Gpu;
@@ -349,13 +350,7 @@ impl Tape {
     /// The nodes that `root` depends on, in order of recording.
     fn needed(&self, root: Id) -> Vec<Id> {
         let nodes = self.nodes();
-        let mut live = vec![false; nodes.len()];
-        live[root] = true;
-        for id in (0..nodes.len()).rev() {
-            if live[id] {
-                nodes[id].inputs.iter().for_each(|&i| live[i] = true);
-            }
-        }
+        let live = reachable(nodes.len(), &[root], |id| &nodes[id].inputs);
         (0..nodes.len()).filter(|&id| live[id]).collect()
     }
 }

@@ -221,7 +221,11 @@ fn state_of(units: &[Unit], id: Id) -> Option<&super::tape::State> {
 }
 
 /// Nodes that `roots` need.
-fn reachable<'a>(count: usize, roots: &[Id], inputs: impl Fn(Id) -> &'a [Id]) -> Vec<bool> {
+pub(super) fn reachable<'a>(
+    count: usize,
+    roots: &[Id],
+    inputs: impl Fn(Id) -> &'a [Id],
+) -> Vec<bool> {
     let mut live = vec![false; count];
     for &root in roots {
         live[root] = true;

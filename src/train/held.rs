@@ -6,17 +6,12 @@ use crate::observables::{
     Bootstrap, Collect, Geometry, Observables, Sample, SampleInfo, SingleSample,
 };
 
-/// A look at a training takes no time for replicas.
-pub(super) const NO_ERRORS: Bootstrap = Bootstrap {
-    replicas: 0,
-    seed: 0,
-};
-
 /// How showers are read whose cells below `threshold` are empty.
 pub(super) fn how(threshold: f64) -> Collect {
     Collect {
         threshold,
-        bootstrap: NO_ERRORS,
+        // A look at a training takes no time for replicas.
+        bootstrap: Bootstrap::NONE,
         ..Collect::default()
     }
 }

@@ -15,7 +15,9 @@ use crate::data::{ShowerSet, Showers};
 use crate::losses::Projections;
 use crate::metrics::{self, Figure, Moments, compare_all, frechet_distance};
 use crate::models::Build;
-use crate::observables::{Geometry, Observables, Projection, SampleInfo, ShowerStart, shape_names};
+use crate::observables::{
+    Bootstrap, Geometry, Observables, Projection, SampleInfo, ShowerStart, observable_names,
+};
 use crate::ops::random;
 use crate::reconstruct::Reconstructor;
 use crate::tape::{Options, Program, Tape, Var};
@@ -124,14 +126,8 @@ impl Watcher {
         }
         let (figures, best) = watch.figures()?;
         let geometry = Geometry::Grid(system.shape());
-        let mut known = vec![
-            "visible_energy".to_owned(),
-            "n_hits".into(),
-            "response".into(),
-        ];
-        known.extend(["cell_energy".into()]);
-        known.extend(shape_names(&geometry));
-        known.push("shower_start".into());
+        let mut known = observable_names(&geometry);
+        known.push("cell_energy".into());
         let unknown = |f: &&Figure| {
             f.observable()
                 .is_some_and(|o| !known.iter().any(|k| k == o))
@@ -148,7 +144,7 @@ impl Watcher {
         let regressor = match (&watch.regressor, figures.contains(&Figure::Frechet)) {
             (Some(path), true) => {
                 let reconstructor = Reconstructor::load(session.gpu(), path)?;
-                let features = features(&reconstructor, showers.clone())?;
+                let features = reconstructor.features(showers.clone())?;
                 Some(Regressor {
                     reconstructor,
                     features,
@@ -210,7 +206,7 @@ impl Watcher {
                 both,
                 self.threshold,
                 &metrics::Options {
-                    bootstrap: held::NO_ERRORS,
+                    bootstrap: Bootstrap::NONE,
                     ..metrics::Options::default()
                 },
             );
@@ -322,7 +318,7 @@ impl Watcher {
                     conditions: None,
                     condition_names: Vec::new(),
                 };
-                let found = features(&r.reconstructor, showers)?;
+                let found = r.reconstructor.features(showers)?;
                 frechet_distance(&r.features, &found, found.len() / incident.len())
             }
         };
@@ -342,10 +338,4 @@ fn compile(session: &Session, batch: usize, threshold: f32, cells: bool) -> Resu
         outputs.push(("cells", p.cells.batch_first()));
     }
     tape.compile(session.gpu(), &outputs, Options::default())
-}
-
-/// What a regressor's last hidden layer says of showers.
-fn features(reconstructor: &Reconstructor, showers: Showers) -> Result<Vec<f64>> {
-    let found = reconstructor.see(showers)?;
-    Ok(found.features.iter().map(|&f| f.into()).collect())
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use calogen::generate::{Generator, LabelRows};
-use calogen::gpu::Gpu;
 use calogen::models::{self, Preset};
 use calogen::report::{Axis, Figure, Plot, Role, Series};
 use calogen::{Error, Result};
@@ -94,7 +93,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "--seconds and --batch must be above 0".into(),
         ));
     }
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let named = models::ENTRIES.iter().any(|e| e.name == args.what);
     let untrained = named && !Path::new(&args.what).exists();
     let mut generator = if untrained {

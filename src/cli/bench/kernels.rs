@@ -83,7 +83,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.list {
         return list(&cases, args.json);
     }
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let budget = Duration::from_secs_f64(args.seconds);
     let ceilings = if args.no_ceilings {
         None

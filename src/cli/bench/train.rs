@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use calogen::data::Showers;
-use calogen::gpu::Gpu;
 use calogen::models::{self, Preset, Progress, System};
 use calogen::train::Session;
 use calogen::{Error, Result};
@@ -49,7 +48,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     } else {
         args.batch.clone()
     };
-    let gpu = Gpu::open(global.device.as_deref())?;
+    let gpu = global.gpu()?;
     let about = gpu.capabilities();
     if !args.json {
         print(&format!("{}, {}", about.name, about.driver))?;

@@ -51,7 +51,7 @@ impl From<Kind> for Inputs {
 impl ClassifierArgs {
     /// The device, if a classifier was asked for.
     pub fn open(&self, global: &Global) -> Result<Option<std::sync::Arc<Gpu>>> {
-        let asked = self.classifier.map(|_| Gpu::open(global.device.as_deref()));
+        let asked = self.classifier.map(|_| global.gpu());
         asked.transpose()
     }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use calogen::gpu::Gpu;
 use calogen::inception::{FIRST_SIZE, Inception, SMALLEST_SIZE, USUAL_SIZE, bilinear, nearest};
 use calogen::metrics::{Evaluation, FrechetPair, InceptionDistance};
 use calogen::observables::Sample;
@@ -49,7 +48,7 @@ impl InceptionArgs {
             let what = "--inception reads showers on a grid alone";
             return Err(Error::format(&reference.info().file, what));
         }
-        let gpu = Gpu::open(global.device.as_deref())?;
+        let gpu = global.gpu()?;
         Ok(Some(Reader {
             name: path.display().to_string(),
             network: Inception::load(&gpu, path, self.inception_size as usize)?,

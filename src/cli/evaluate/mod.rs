@@ -113,10 +113,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
                 threshold: args.threshold,
                 shower_start: args.start.find(&FileSample::open(&args.reference)?)?,
                 // Errors of every epoch would take longer than its showers.
-                bootstrap: Bootstrap {
-                    replicas: 0,
-                    seed: 0,
-                },
+                bootstrap: Bootstrap::NONE,
                 ..Options::default()
             },
             regressor: args.regressor.name(),

@@ -1,7 +1,6 @@
 //! `--regressor`: energies and features as a regressor finds them.
 
 use calogen::Result;
-use calogen::gpu::Gpu;
 use calogen::metrics::{Evaluation, RegressorSample, regression};
 use calogen::observables::Sample;
 use calogen::reconstruct::Reconstructor;
@@ -34,7 +33,7 @@ impl RegressorArgs {
         let Some(name) = &self.regressor else {
             return Ok(None);
         };
-        let gpu = Gpu::open(global.device.as_deref())?;
+        let gpu = global.gpu()?;
         Ok(Some(match self.untrained {
             Some(seed) => Regressor {
                 name: format!("{name}, untrained (seed {seed})"),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use calogen::gpu::Gpu;
 use calogen::metrics::{Evaluation, Groups, RelevanceMap, RelevanceMaps};
 use calogen::observables::Sample;
 use calogen::reconstruct::{EPSILON, Relevance};
@@ -41,7 +40,7 @@ impl RelevanceArgs {
         let Some(name) = name.filter(|_| self.relevance) else {
             return Ok(None);
         };
-        let gpu = Gpu::open(global.device.as_deref())?;
+        let gpu = global.gpu()?;
         let network = Relevance::load(&gpu, crate::weights::find(name)?, self.relevance_epsilon)?;
         Ok(Some(Relevances {
             name: name.into(),

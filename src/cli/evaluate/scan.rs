@@ -60,7 +60,7 @@ impl ScanArgs {
             return Ok(());
         };
         let files = weights_of(folder)?;
-        let gpu = Gpu::open(global.device.as_deref())?;
+        let gpu = global.gpu()?;
         let first = Weights::read(&files[0].0)?;
         let system = models::open(&first.metadata.model, first.metadata.config.clone())?;
         let set = ShowerSet::open([setting.reference])?.viewed(system.shape(), system.origin())?;
@@ -71,11 +71,7 @@ impl ScanArgs {
             None => None,
         };
         let features = |showers: Showers| -> Result<Option<Vec<f64>>> {
-            let Some(regressor) = &regressor else {
-                return Ok(None);
-            };
-            let found = regressor.see(showers)?;
-            Ok(Some(found.features.iter().map(|&f| f.into()).collect()))
+            regressor.as_ref().map(|r| r.features(showers)).transpose()
         };
         let of_reference = features(held.clone())?;
         super::prepare(setting.out)?;
