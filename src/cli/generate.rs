@@ -1,9 +1,11 @@
 //! `calogen generate`: showers from weights into a file.
 
+mod devices;
+
 use std::path::PathBuf;
 
 use calogen::data::{Labels, Provenance, ShowerInfo, ShowerWriter, Showers};
-use calogen::generate::Generator;
+use calogen::generate::{Generator, stream_several};
 use calogen::models::Weights;
 use calogen::{Error, Result};
 
@@ -11,9 +13,6 @@ use super::Global;
 use super::labels::{Source, Wanted};
 use super::output::{Progress, print, print_json, say};
 use super::weights::find;
-
-/// Events whose labels are held at once: a long run needs no more memory than a short one.
-const STRETCH: u64 = 1 << 14;
 
 /// Generate showers into a file
 ///
@@ -43,6 +42,11 @@ pub struct Args {
     /// Number of the first event
     #[arg(long, default_value_t = 0, value_name = "K")]
     first_event: u64,
+    /// Compute on several adapters at once, one file in the order of events: `all` GPUs (software adapters only where there
+    /// is none), or indices or names with commas between, as for --device. Equal adapters make equal bits, others agree to
+    /// rounding; the file names them [default: the one of --device]
+    #[arg(long, value_name = "all|LIST")]
+    devices: Option<String>,
     /// Print the plan (ops, kernels, buffers, bytes, operations, peak memory)
     #[arg(long)]
     plan: bool,
@@ -65,22 +69,24 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.threshold.is_some_and(|t| !t.is_finite() || t < 0.0) {
         return wrong("--threshold must be a number not below 0".into());
     }
-    let gpu = global.gpu()?;
+    let gpus = devices::open(args.devices.as_deref(), global)?;
     let path = find(&args.weights)?;
     let mut weights = Weights::read(&path)?;
     for part in &args.without {
         weights = weights.without(part)?;
     }
-    let mut generator = Generator::new(&gpu, weights, &path)?;
+    let mut generators = Vec::with_capacity(gpus.len());
+    for gpu in &gpus {
+        generators.push(Generator::new(gpu, weights.clone(), &path)?);
+    }
+    let generator = &mut generators[0];
     let about = generator.metadata().clone();
-    let mut source = Source::new(&args.wanted, &generator, end)?;
-    generator.set_batch(args.batch);
-    generator.set_threshold(args.threshold.unwrap_or(about.threshold));
+    let threshold = args.threshold.unwrap_or(about.threshold);
+    let mut source = Source::new(&args.wanted, generator, end)?;
     if args.plan {
         say(&generator.plan(args.batch)?.to_string());
     }
 
-    let threshold = args.threshold.unwrap_or(about.threshold);
     let names = generator.label_names();
     let position = names
         .iter()
@@ -100,6 +106,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         position: position.is_some(),
         conditions: extra_names.clone(),
     };
+    let shape = generator.shape();
     let mut writer = ShowerWriter::create(&args.out, &info, labels)?;
     let left_out: String = args
         .without
@@ -112,18 +119,23 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         labels: source.to_string(),
         seed: args.wanted.seed,
         first_event: args.first_event,
+        devices: devices::described(&gpus),
     };
     from.write(&mut writer)?;
 
     let start = std::time::Instant::now();
     let progress = Progress::new("generate", "showers", args.events);
-    let mut first = args.first_event;
-    while first < end {
-        let count = STRETCH.min(end - first) as usize;
-        let rows = source.rows(&generator, first, count)?;
-        let shape = generator.shape();
-        generator.stream(&rows, args.wanted.seed, first, |block| {
-            let own = |i: usize| rows.row(block.first + i);
+    for generator in &mut generators {
+        generator.set_batch(args.batch);
+        generator.set_threshold(threshold);
+    }
+    let made = stream_several(
+        &mut generators,
+        args.wanted.seed,
+        args.first_event..end,
+        |generator, first, count| source.rows(generator, first, count),
+        |rows, block| {
+            let own = |i: usize| rows.row(i);
             let each = 0..block.events;
             let conditions = each
                 .clone()
@@ -139,21 +151,29 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             };
             progress.advance(block.events as u64);
             writer.append(&showers)
-        })?;
-        first += count as u64;
-    }
+        },
+    )?;
     writer.finish()?;
     drop(progress);
     let seconds = start.elapsed().as_secs_f64();
     if args.profile {
-        say(&generator.profile(args.batch)?.to_string());
+        say(&generators[0].profile(args.batch)?.to_string());
     }
     let rate = args.events as f64 / seconds;
+    let names = gpus.iter().map(|gpu| &gpu.capabilities().name);
     if args.json {
+        let each = |(name, events)| serde_json::json!({"name": name, "events": events});
+        let devices: Vec<_> = names.zip(&made).map(each).collect();
         return print_json(&serde_json::json!({
             "file": args.out, "events": args.events, "seed": args.wanted.seed, "first_event": args.first_event,
-            "weights_sha256": from.weights, "seconds": seconds, "showers_per_second": rate, "device": gpu.capabilities().name,
+            "weights_sha256": from.weights, "seconds": seconds, "showers_per_second": rate,
+            "device": gpus[0].capabilities().name, "devices": devices,
         }));
+    }
+    if gpus.len() > 1 {
+        for (name, events) in names.zip(&made) {
+            say(&format!("calogen: {events} showers by {name}"));
+        }
     }
     print(&format!(
         "{} showers in {seconds:.1} s ({rate:.0}/s): {}",

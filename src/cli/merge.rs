@@ -67,7 +67,13 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     };
     let total = last.end() - first.from.first_event;
     let mut writer = ShowerWriter::create(&args.out, first.file.info(), labels)?;
-    first.from.write(&mut writer)?;
+    let mut from = first.from.clone();
+    for device in parts.iter().flat_map(|part| &part.from.devices) {
+        if !from.devices.contains(device) {
+            from.devices.push(device.clone());
+        }
+    }
+    from.write(&mut writer)?;
     let progress = Progress::new("merge", "showers", total);
     for part in &parts {
         let (events, together) = (part.file.len(), part.file.rows_together());
@@ -79,11 +85,10 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     }
     writer.finish()?;
     drop(progress);
-    let from = &first.from;
     if args.json {
         return print_json(&serde_json::json!({
             "file": args.out, "files": parts.len(), "events": total, "first_event": from.first_event,
-            "seed": from.seed, "weights_sha256": from.weights,
+            "seed": from.seed, "weights_sha256": from.weights, "devices": from.devices,
         }));
     }
     print(&format!(

@@ -19,7 +19,12 @@ pub struct Provenance {
     pub seed: u64,
     /// Number of the first event among those of the seed.
     pub first_event: u64,
+    /// The devices that computed, each with its driver; none for a file that does not say.
+    pub devices: Vec<String>,
 }
+
+/// Between devices.
+const AND: &str = "; ";
 
 impl Provenance {
     /// Reads it from a shower file.
@@ -45,12 +50,20 @@ impl Provenance {
                 Error::format(path, what)
             })
         };
+        let devices =
+            h5::string(&file, "devices").map_err(|e| failed(path, "its attributes", e))?;
+        let devices = devices.unwrap_or_default();
         Ok(Self {
             generated_by: text("generated_by")?,
             weights: text("weights_sha256")?,
             labels: text("labels")?,
             seed: number("seed")?,
             first_event: number("first_event")?,
+            devices: (devices
+                .split(AND)
+                .filter(|d| !d.is_empty())
+                .map(str::to_owned))
+            .collect(),
         })
     }
 
@@ -60,6 +73,7 @@ impl Provenance {
         to.attribute("weights_sha256", &self.weights)?;
         to.attribute("labels", &self.labels)?;
         to.attribute("seed", &self.seed.to_string())?;
-        to.attribute("first_event", &self.first_event.to_string())
+        to.attribute("first_event", &self.first_event.to_string())?;
+        to.attribute("devices", &self.devices.join(AND))
     }
 }

@@ -40,19 +40,22 @@
 //! # Ok::<(), calogen::Error>(())
 //! ```
 //!
-//! A program that computes on wgpu itself hands its own device to [`Gpu::from_device`].
+//! [`stream_several`] has several devices make one stream of events. A program that computes on wgpu itself hands its own
+//! device to [`Gpu::from_device`].
 
 mod check;
 mod device;
 mod export;
 mod hits;
 mod labels;
+mod several;
 mod stream;
 
 pub use check::{SelfTest, self_test};
 pub use export::Example;
 pub use hits::{Hits, HitsOf};
 pub use labels::{LabelRows, Outside};
+pub use several::stream_several;
 pub use stream::{Block, Shower, Showers};
 
 use std::collections::HashMap;

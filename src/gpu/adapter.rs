@@ -11,6 +11,8 @@ pub struct Capabilities {
     pub backend: String,
     /// Driver and its version.
     pub driver: String,
+    /// Address on the PCI bus, empty where it is not known.
+    pub bus: String,
     /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`.
     pub device_type: String,
     /// f16 in shaders.
@@ -68,6 +70,7 @@ impl Capabilities {
                 .filter(|s| !s.is_empty())
                 .collect::<Vec<_>>()
                 .join(" "),
+            bus: info.device_pci_bus_id,
             device_type: format!("{:?}", info.device_type),
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroup: features
@@ -134,6 +137,32 @@ pub fn preferred(found: &[Capabilities], request: Option<&str>) -> Result<usize>
     choose(&names, request)
 }
 
+/// Indices of the adapters of [`adapters`] that `request` names: several indices or parts of names with commas between, or
+/// `all`, that is every GPU once: one interface (that of the first adapter), one driver for each, and software adapters
+/// only where there is nothing else.
+///
+/// # Errors
+/// [`Error::NoAdapter`] if there is none, or none of a name.
+pub fn several(found: &[Capabilities], request: &str) -> Result<Vec<usize>> {
+    if request.trim() != "all" {
+        let one = |name: &str| preferred(found, Some(name.trim()));
+        return request.split(',').map(one).collect();
+    }
+    let first = preferred(found, Some("0"))?;
+    let (backend, software) = (&found[first].backend, found[first].device_type == "Cpu");
+    let mut all: Vec<usize> = Vec::new();
+    for (index, adapter) in found.iter().enumerate() {
+        let again = |&i: &usize| !adapter.bus.is_empty() && found[i].bus == adapter.bus;
+        if adapter.backend == *backend
+            && (adapter.device_type == "Cpu") == software
+            && !all.iter().any(again)
+        {
+            all.push(index);
+        }
+    }
+    Ok(all)
+}
+
 pub(super) fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
     if names.is_empty() {
         return Err(Error::NoAdapter(
@@ -141,6 +170,7 @@ pub(super) fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
         ));
     }
     let by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
+    let by_environment = by_environment.filter(|name| !name.is_empty());
     let Some(wanted) = request.or(by_environment.as_deref()) else {
         return Ok(0);
     };
@@ -148,7 +178,7 @@ pub(super) fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
         Ok(index) => Some(index).filter(|&i| i < names.len()),
         Err(_) => names
             .iter()
-            .position(|n| n.to_lowercase().contains(&wanted.to_lowercase())),
+            .position(|n| !wanted.is_empty() && n.to_lowercase().contains(&wanted.to_lowercase())),
     };
     index.ok_or_else(|| {
         let origin = if request.is_none() {
@@ -163,4 +193,56 @@ pub(super) fn choose(names: &[&str], request: Option<&str>) -> Result<usize> {
             .collect();
         Error::NoAdapter(format!("{origin}'{wanted}' is none of {}", list.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::{Backend, DeviceType};
+
+    fn adapter(name: &str, backend: Backend, device_type: DeviceType, bus: &str) -> Capabilities {
+        let mut info = wgpu::AdapterInfo::new(device_type, backend);
+        info.name = name.into();
+        info.device_pci_bus_id = bus.into();
+        Capabilities::new(info, wgpu::Features::empty(), wgpu::Limits::default())
+    }
+
+    #[test]
+    fn all_is_each_gpu_once_and_software_only_where_there_is_nothing_else() {
+        let hardware = [
+            adapter("A", Backend::Vulkan, DeviceType::DiscreteGpu, "1:0.0"),
+            adapter(
+                "A, other driver",
+                Backend::Vulkan,
+                DeviceType::DiscreteGpu,
+                "1:0.0",
+            ),
+            adapter("A", Backend::Vulkan, DeviceType::DiscreteGpu, "2:0.0"),
+            adapter("A", Backend::Gl, DeviceType::DiscreteGpu, ""),
+            adapter("I", Backend::Vulkan, DeviceType::IntegratedGpu, "0:0.0"),
+        ];
+        let software = [
+            adapter("llvmpipe", Backend::Vulkan, DeviceType::Cpu, ""),
+            adapter("SwiftShader", Backend::Vulkan, DeviceType::Cpu, ""),
+            adapter("llvmpipe", Backend::Gl, DeviceType::Cpu, ""),
+        ];
+        let both: Vec<_> = hardware.iter().chain(&software).cloned().collect();
+        for (found, request, wanted) in [
+            (&hardware[..], "all", vec![0, 2, 4]),
+            (&software, "all", vec![0, 1]),
+            (&both, " all ", vec![0, 2, 4]),
+            (&both, "1,6", vec![1, 6]),
+            (&both, "swift, 0,0", vec![6, 0, 0]),
+        ] {
+            assert_eq!(several(found, request).unwrap(), wanted, "{request}");
+        }
+        for (found, request, part) in [
+            (&both[..], "0,9", "'9' is none of 0: A"),
+            (&both, "0,", "''"),
+            (&[], "all", "Vulkan driver"),
+        ] {
+            let message = several(found, request).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod memory;
 mod pipeline;
 mod profile;
 
-pub use adapter::{Capabilities, adapters, preferred};
+pub use adapter::{Capabilities, adapters, preferred, several};
 pub use buffer::{Buffer, Readback};
 pub use device::Gpu;
 pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, fold, read, write};

@@ -70,7 +70,7 @@ impl Features {
     /// On a grid these are, in units of the file and of cells,
     /// - `log10_incident_energy`, of the energy in GeV and at least 1e-8;
     /// - `log10_energy_layer_k` of each layer, and `log10_visible_energy`, all with 1e-8 added;
-    /// - `n_hits`, `cog_x` to `cog_z`, `width_x` to `width_z` ([`shape_names`](super::shape_names)), 0 in an empty shower;
+    /// - `n_hits`, `cog_x` to `cog_z`, `width_x` to `width_z`, 0 in an empty shower;
     /// - `sparsity_layer_k`, the share of each layer's cells that is empty.
     ///
     /// An image has one layer, whose energy is the visible one and stands once.

@@ -128,7 +128,7 @@ impl Projection {
         self.hits.iter().map(|&n| u64::from(n)).sum()
     }
 
-    /// The observables of its shape, in the order of [`shape_names`]; ΣE must not be 0.
+    /// The observables of its shape, in the order of `shape_names`; ΣE must not be 0.
     pub fn shape(&self) -> Vec<f64> {
         let (cog_z, width_z) = centre_and_width(&self.z);
         let mut shape = match &self.across {

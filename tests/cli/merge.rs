@@ -1,10 +1,10 @@
-//! Ranges of events joined to the one file; requests out of range.
+//! Ranges of events joined to the one file; several devices; requests out of range.
 
 use std::path::Path;
 
 use calogen::data::{Provenance, ShowerFile};
 
-use super::{SAMPLE, calogen, complains, text};
+use super::{SAMPLE, calogen, complains, fails, text};
 
 /// Events `first` to `first + events - 1` into a file of that name.
 fn generate(folder: &Path, name: &str, [first, events]: [u64; 2], more: &[&str]) -> String {
@@ -68,6 +68,37 @@ fn ranges_in_any_order_make_the_file_of_one_run() {
     refuse(&[&energy, &a], &["its labels is energy 20 GeV"]);
     refuse(&[&a, SAMPLE], &["generated_by", "calogen generate"]);
     refuse(&[&c, &a], &["event 17", "no file holds events 16 to 16"]);
+}
+
+/// The same adapter several times is as many devices, each with the same driver.
+#[test]
+fn several_devices_write_the_file_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let settings = ["--energy", "20,55,90", "--seed", "7", "--devices"];
+    let [one, two] = [("one", "0"), ("two", "0,0")]
+        .map(|(name, list)| generate(folder, name, [5, 150], &[&settings[..], &[list]].concat()));
+    let [a, b] = [&one, &two].map(|path| std::fs::read(path).unwrap());
+    assert!(a == b, "the files differ");
+    let from = Provenance::read(&two).unwrap();
+    let [device] = &from.devices[..] else {
+        panic!("{:?}", from.devices)
+    };
+    let listed = calogen(&["devices", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    for what in ["name", "backend", "driver"] {
+        let what = listed["devices"][0][what].as_str().unwrap();
+        assert!(device.contains(what), "{what} is not in {device}");
+    }
+    let out = text(&folder.join("none.h5")).to_owned();
+    let args = ["generate", "hgcal-small", "--events", "9", "--out", &out];
+    let refuse = |status, more: &[&str], part: &str| {
+        let message = fails(status, &[&args[..], more].concat());
+        assert!(message.contains(part), "{message}");
+        assert!(!folder.join("none.h5").exists());
+    };
+    refuse(1, &["--devices", "0,99"], "'99' is none of 0: ");
+    refuse(2, &["--devices", "all", "--device", "0"], "one of them");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod layers;
 mod onnx;
 mod photons;
 mod relevance;
+mod several;
 mod steps;
 mod train;
 mod watch;
