@@ -76,7 +76,7 @@ impl Source {
                 )));
             }
             (_, Some(path)) if path.extension().is_some_and(|e| e == "csv") => {
-                Kind::Table(table(path, &generator.label_names())?)
+                Kind::Table(LabelRows::read_csv(path, &generator.label_names())?)
             }
             (_, Some(path)) => Kind::File(Box::new(file(path, end)?)),
             (Conditioning::Free, None) if !args.energy.is_empty() => {
@@ -182,47 +182,4 @@ fn file(path: &Path, end: u64) -> Result<ShowerFile> {
         return Err(Error::format(path, what));
     }
     Ok(file)
-}
-
-/// The columns `names` of a table whose first line names its columns, with commas between.
-fn table(path: &Path, names: &[String]) -> Result<LabelRows> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let mut lines = (text.lines().enumerate()).filter(|(_, line)| !line.trim().is_empty());
-    let split = |line: &str| -> Vec<String> { line.split(',').map(|s| s.trim().into()).collect() };
-    let head = lines
-        .next()
-        .map(|(_, line)| split(line))
-        .unwrap_or_default();
-    let place = |name: &String| {
-        head.iter().position(|h| h == name).ok_or_else(|| {
-            let what = format!("no column '{name}'; the model needs {}", names.join(", "));
-            Error::format(path, what)
-        })
-    };
-    let places: Vec<usize> = names.iter().map(place).collect::<Result<_>>()?;
-    let mut values = Vec::new();
-    for (number, line) in lines {
-        let cells = split(line);
-        for (&place, name) in places.iter().zip(names) {
-            let cell = cells.get(place).map_or("", String::as_str);
-            let value = cell.parse().ok().filter(|v: &f32| v.is_finite());
-            values.push(value.ok_or_else(|| {
-                let line = number + 1;
-                Error::format(
-                    path,
-                    format!("line {line}: {name} is '{cell}', expected a number"),
-                )
-            })?);
-        }
-    }
-    if values.is_empty() {
-        return Err(Error::format(
-            path,
-            "no line below the names of the columns",
-        ));
-    }
-    Ok(LabelRows {
-        values,
-        columns: names.len(),
-    })
 }

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use calogen::models::{self, Preset, System};
+use calogen::models::System;
 use calogen::report::{Plot, losses_plot, watch_plots};
-use calogen::train::{Event, Options, train};
+use calogen::train::{Event, Options, configured, read_config, train};
 use calogen::{Error, Result};
 
 use super::Global;
@@ -78,7 +78,7 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let recorded = match args.resume {
-        true => Some(read_toml(&args.out.join("config.toml"))?),
+        true => Some(read_config(&args.out.join("config.toml"))?),
         false => None,
     };
     let system = system(args)?;
@@ -226,48 +226,11 @@ impl Plots {
 
 /// The system with the preset's configuration, the run's own if it is resumed, and the settings of --config.
 fn system(args: &Args) -> Result<Box<dyn System>> {
-    let preset: Preset = args.preset.parse()?;
-    let mut config = models::preset(&args.model, preset)?.config();
-    if args.resume {
-        merge(
-            &mut config,
-            read_config(&args.out.join("config.toml"), &args.model)?,
-        );
-    }
-    if let Some(path) = &args.config {
-        merge(&mut config, read_config(path, &args.model)?);
-    }
-    models::open(&args.model, config)
-}
-
-/// The settings of a file: its table `config`, or all of it.
-fn read_config(path: &Path, model: &str) -> Result<serde_json::Value> {
-    let mut value = read_toml(path)?;
-    match value.get("model").and_then(|m| m.as_str()) {
-        Some(other) if other != model => Err(Error::format(
-            path,
-            format!("a configuration of model {other}, not of {model}"),
-        )),
-        _ => Ok(value
-            .get_mut("config")
-            .map(serde_json::Value::take)
-            .unwrap_or(value)),
-    }
-}
-
-fn read_toml(path: &Path) -> Result<serde_json::Value> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    toml::from_str(&text).map_err(|e| Error::format(path, format!("no TOML: {e}")))
-}
-
-/// Replaces what `over` gives; tables are merged key by key.
-fn merge(base: &mut serde_json::Value, over: serde_json::Value) {
-    match (base, over) {
-        (serde_json::Value::Object(base), serde_json::Value::Object(over)) => {
-            for (key, value) in over {
-                merge(base.entry(key).or_insert(serde_json::Value::Null), value);
-            }
-        }
-        (base, over) => *base = over,
-    }
+    let own = args.resume.then(|| args.out.join("config.toml"));
+    let files: Vec<&Path> = own
+        .iter()
+        .chain(&args.config)
+        .map(PathBuf::as_path)
+        .collect();
+    configured(&args.model, args.preset.parse()?, &files)
 }

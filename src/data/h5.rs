@@ -155,11 +155,13 @@ pub(super) fn block(dims: &[usize], rows: &Range<usize>) -> Selection {
 }
 
 /// The attribute of that name, if there is one.
+///
+/// It is opened by name: a listing reads every attribute's header, of which a damaged one misleads the library's binding.
 fn attribute(of: &Location, name: &str) -> hdf5::Result<Option<Attribute>> {
-    if of.attr_names()?.iter().any(|n| n == name) {
-        of.attr(name).map(Some)
-    } else {
-        Ok(None)
+    match of.attr(name) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if e.contains_minor(MinorErrorCode::NotFound) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Labels of events: what showers are generated for.
 
+use std::path::Path;
+
 use super::Generator;
 use crate::models::{Condition, Conditioning};
 use crate::ops::random;
@@ -26,6 +28,48 @@ impl LabelRows {
     /// Labels of one event.
     pub fn row(&self, event: usize) -> &[f32] {
         &self.values[event * self.columns..][..self.columns]
+    }
+
+    /// The columns `names` of a table (.csv) whose first line names its columns, with commas between.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] naming the column that is missing, or the line and column without a finite number.
+    pub fn read_csv(path: impl AsRef<Path>, names: &[String]) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let mut lines = (text.lines().enumerate()).filter(|(_, line)| !line.trim().is_empty());
+        let (_, head) = lines.next().unwrap_or_default();
+        let place = |name: &String| {
+            let mut columns = head.split(',').map(str::trim);
+            columns.position(|c| c == name).ok_or_else(|| {
+                let what = format!("no column '{name}'; the model needs {}", names.join(", "));
+                Error::format(path, what)
+            })
+        };
+        let places: Vec<usize> = names.iter().map(place).collect::<Result<_>>()?;
+        let mut values = Vec::new();
+        for (number, line) in lines {
+            let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+            for (&place, name) in places.iter().zip(names) {
+                let cell = cells.get(place).copied().unwrap_or_default();
+                let value = cell.parse().ok().filter(|v: &f32| v.is_finite());
+                values.push(value.ok_or_else(|| {
+                    let line = number + 1;
+                    let what = format!("line {line}: {name} is '{cell}', expected a number");
+                    Error::format(path, what)
+                })?);
+            }
+        }
+        if values.is_empty() {
+            return Err(Error::format(
+                path,
+                "no line below the names of the columns",
+            ));
+        }
+        Ok(Self {
+            values,
+            columns: names.len(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! `best.safetensors` and `epochs/`.
 
 mod checkpoint;
+mod config;
 mod held;
 mod keep;
 mod log;
@@ -15,6 +16,7 @@ mod session;
 mod summary;
 mod watch;
 
+pub use config::{configured, read_config};
 pub use open::open_run;
 pub use options::{Event, Options, Outcome};
 pub use run::train;

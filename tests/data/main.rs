@@ -1,6 +1,7 @@
 //! Shower files: every layout that is read, every complaint, what is written, and the order of batches.
 #![cfg(all(feature = "hdf5", feature = "train"))]
 
+mod archive;
 mod batches;
 mod challenge;
 mod complaints;

@@ -17,6 +17,12 @@ use crate::{Error, Result};
 const DEPTH: usize = 3;
 const GROUPS: usize = 256;
 
+/// Bytes that a stored byte may unpack to, and those that any dataset may have beyond: deflate makes 1,032 of one.
+const UNPACKED: u64 = 4096;
+const SLACK: u64 = 64 << 20;
+/// Bytes of a virtual dataset, whose parts lie in other files.
+const VIRTUAL: u64 = 1 << 40;
+
 /// Names of cells and incident energies: the crate's own, and the CaloChallenge's, which has MeV in both.
 const OWN: [&str; 2] = ["layers", "energy"];
 const CHALLENGE: [&str; 2] = ["showers", "incident_energies"];
@@ -221,13 +227,31 @@ impl Found {
         self.written(path)
     }
 
-    /// The library gives zeros for what was never written, which are no showers.
+    /// Checks that values were written, and that there are enough for the shape: the library gives zeros for the rest, which
+    /// are no showers, and a few bytes could claim more than any memory.
     fn written(&self, path: &Path) -> Result<()> {
-        if self.data.storage_size() == 0 && self.data.layout() != Storage::Virtual {
-            return Err(self.wrong(
-                path,
-                format!("nothing was written to it (shape {:?})", self.dims),
-            ));
+        let (stored, dims) = (self.data.storage_size(), &self.dims);
+        let value = self.data.dtype().map_or(8, |t| t.size());
+        let bytes = |dims: &[usize]| {
+            let bytes = |n: u64, &d: &usize| n.saturating_mul(d as u64);
+            dims.iter().fold(value as u64, bytes)
+        };
+        if self.data.layout() == Storage::Virtual {
+            return match bytes(dims) > VIRTUAL {
+                false => Ok(()),
+                true => Err(self.wrong(path, format!("shape {dims:?}, virtual: too large"))),
+            };
+        }
+        if stored == 0 {
+            let what = format!("nothing was written to it (shape {dims:?})");
+            return Err(self.wrong(path, what));
+        }
+        let chunk = self.data.chunk().unwrap_or_default();
+        let claimed = bytes(dims).max(bytes(&chunk));
+        if claimed > stored.saturating_mul(UNPACKED).saturating_add(SLACK) {
+            let what =
+                format!("shape {dims:?} in chunks {chunk:?}, but only {stored} bytes were written");
+            return Err(self.wrong(path, what));
         }
         Ok(())
     }

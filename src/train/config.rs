@@ -1,0 +1,53 @@
+//! Configurations from TOML files: a user's settings, and what a run records of itself.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::models::{self, Preset, System};
+use crate::{Error, Result};
+
+/// A TOML file, such as a run's `config.toml`.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Format`] with line and column if it is no TOML.
+pub fn read_config(path: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    toml::from_str(&text).map_err(|e| Error::format(path, format!("no TOML: {e}")))
+}
+
+/// The system `model` with the settings of a preset, over which those of `files` are put one after the other: each file's
+/// table `config`, or all of it.
+///
+/// # Errors
+/// As [`read_config`] and [`models::open`]; [`Error::Format`] if a file says that it is of another model.
+pub fn configured(model: &str, preset: Preset, files: &[&Path]) -> Result<Box<dyn System>> {
+    let mut config = models::preset(model, preset)?.config();
+    for path in files {
+        merge(&mut config, settings(path, model)?);
+    }
+    models::open(model, config)
+}
+
+fn settings(path: &Path, model: &str) -> Result<Value> {
+    let mut value = read_config(path)?;
+    match value.get("model").and_then(Value::as_str) {
+        Some(other) if other != model => Err(Error::format(
+            path,
+            format!("a configuration of model {other}, not of {model}"),
+        )),
+        _ => Ok(value.get_mut("config").map(Value::take).unwrap_or(value)),
+    }
+}
+
+/// Replaces what `over` gives; tables are merged key by key.
+fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
