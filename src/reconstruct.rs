@@ -22,6 +22,8 @@ pub struct Reconstructed {
     pub energies: Vec<f32>,
     /// Activations of its last hidden layer, shower by shower.
     pub features: Vec<f32>,
+    /// Impact points x, y in mm; empty if it reconstructs none.
+    pub positions: Vec<[f32; 2]>,
 }
 
 /// A trained regressor.
@@ -29,6 +31,7 @@ pub struct Reconstructor {
     system: Box<dyn System>,
     metadata: Metadata,
     program: Program,
+    positions: bool,
 }
 
 impl Reconstructor {
@@ -69,14 +72,15 @@ impl Reconstructor {
     ) -> Result<Self> {
         let tape = Tape::new();
         let build = Build::new(&tape, networks, system.as_ref(), BATCH);
-        let Some([features, energy]) = system.reconstruct(&build) else {
+        let Some(found) = system.reconstruct(&build) else {
             let what = format!("model {} is no regressor", metadata.model);
             return Err(Error::Config(what));
         };
-        let outputs = [
-            ("features", features.batch_first()),
-            ("energy", energy.batch_first()),
+        let mut outputs = vec![
+            ("features", found.features.batch_first()),
+            ("energy", found.energy.batch_first()),
         ];
+        outputs.extend(found.position.map(|p| ("position", p.batch_first())));
         let options = Options {
             frozen: true,
             ..Options::default()
@@ -86,6 +90,7 @@ impl Reconstructor {
             system,
             metadata,
             program,
+            positions: found.position.is_some(),
         })
     }
 
@@ -137,6 +142,11 @@ impl Reconstructor {
             let width = features.len() / BATCH;
             all.features.extend_from_slice(&features[..events * width]);
             all.energies.extend_from_slice(&energy[..events]);
+            if self.positions {
+                let found = self.program.read("position")?;
+                all.positions
+                    .extend(found.as_chunks().0.iter().take(events));
+            }
         }
         match all.features.iter().position(|f| !f.is_finite()) {
             Some(i) => Err(Error::NotFinite(format!(

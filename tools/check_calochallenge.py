@@ -186,7 +186,8 @@ def powers(name, a, b, cutoff):
                 points[str(2**k)] = separation(total, r[ir == 2**k], g[ig == 2**k])
     edges = logarithmic(cutoff, a.cells.max(), 50)
     both[0]["voxel_energy"] = None if edges is None else separation(edges, a.cells[a.cells > 0], b.cells[b.cells > 0])
-    both[1]["voxel_energy"] = None
+    half_cells = [a.cells[part][a.cells[part] > 0] for part in (first, second)]
+    both[1]["voxel_energy"] = None if edges is None else separation(edges, *half_cells)
     for kind in a.quantities:
         for found in both:
             found[kind] = {}
@@ -195,7 +196,26 @@ def powers(name, a, b, cutoff):
             other = b.quantities[kind][layer]
             both[0][kind][str(layer)] = None if edges is None else separation(edges, values, other)
             both[1][kind][str(layer)] = None if edges is None else separation(edges, values[first], values[second])
+    for found in both:
+        known = {kind: [p for p in found[kind].values() if p is not None] for kind in a.quantities}
+        found["mean_of_layers"] = {kind: float(np.mean(p)) if p else None for kind, p in known.items()}
     return both
+
+
+def bootstrap_error(a, b, edges, values, replicas=200):
+    """Spread of a separation power over replicas in which showers occur Poisson(1) times; `values(sample)` gives rows."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for sample in (a, b):
+        inside = [np.histogram(v[v > 0], edges)[0] for v in values(sample)]
+        rows.append(np.array(inside, dtype=np.float64))
+    found = []
+    for _ in range(replicas):
+        p, q = (rng.poisson(1.0, len(r)) @ r for r in rows)
+        p, q = p / p.sum(), q / q.sum()
+        filled = p + q > 0
+        found.append(0.5 * (((p - q) ** 2)[filled] / (p + q)[filled]).sum())
+    return np.std(found, ddof=1)
 
 
 def divergence(a, b, log):
@@ -250,6 +270,16 @@ def check(path, name, binning):
         compare(key, want, own[key], 5e-3)
         if set(want) != set(own[key]):
             compare.miss(key, sorted(want), sorted(own[key]))
+    if "errors" in own:
+        edges = logarithmic(cutoff, a.cells.max(), 50)
+        for key, edges, values in (
+            ("e_tot_over_e_inc", np.linspace(0.5, 1.5, 101), lambda s: (s.total / s.incident)[:, None]),
+            ("voxel_energy", edges, lambda s: s.cells),
+        ):
+            if edges is None or own["separation_power"][key] is None:
+                continue
+            # Two estimates of a spread, from 100 and 200 replicas.
+            compare(f"errors.{key}", bootstrap_error(a, b, edges, values), own["errors"]["separation_power"][key], 0.4)
     features = {"reference": a.features(), "generated": b.features()}
     names = own["features"]["names"]
     if names != list(features["reference"]):

@@ -88,6 +88,7 @@ pub struct Separation {
     /// Its statistical error after Hanley and McNeil.
     pub auc_error: f64,
     /// Jensen-Shannon divergence over ln 2, as far as the calibrated classifier sees it: `1 - cross entropy / ln 2`.
+    /// An estimate, which noise may take below 0.
     pub jsd: f64,
     /// Its statistical error.
     pub jsd_error: f64,

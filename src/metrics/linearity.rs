@@ -51,7 +51,7 @@ pub(super) fn linearity(reference: &Drawn, generated: &Drawn, groups: &Groups) -
     Linearity {
         reference: LinearitySide::of(reference, &groups.reference),
         generated: LinearitySide::of(generated, &groups.generated),
-        energies: groups.energies.clone(),
+        energies: groups.labels.clone(),
     }
 }
 
@@ -73,13 +73,13 @@ pub(super) fn groups(reference: &Drawn, generated: &Drawn) -> Groups {
     groups
 }
 
-/// Showers of two samples by incident energy. The energies count as discrete where some energy, equal as float32, has
+/// Showers of two samples by a label, such as the incident energy. Labels count as discrete where some label, equal as float32, has
 /// [`MIN_SHOWERS`] in both samples, and are put into ten bins over the reference's range otherwise; groups with fewer are
 /// left out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Groups {
-    /// Incident energies, or centres of their bins, ascending, GeV.
-    pub energies: Vec<f64>,
+    /// Labels, or centres of their bins, ascending.
+    pub labels: Vec<f64>,
     /// Indices of the reference's showers, group by group.
     pub reference: Vec<Vec<usize>>,
     /// Of the generated.
@@ -87,21 +87,21 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Of the incident energies of two samples.
+    /// Of the labels of two samples.
     pub fn of(reference: &[f64], generated: &[f64]) -> Self {
-        let discrete = |energy: f64| f64::from(energy as f32);
+        let discrete = |label: f64| f64::from(label as f32);
         let mut distinct: Vec<f64> = reference.iter().map(|&e| discrete(e)).collect();
         distinct.sort_unstable_by(f64::total_cmp);
         distinct.dedup_by(|a, b| a == b); // -0 too
-        let find = |energy: f64| {
-            let at = distinct.partition_point(|&e| e < discrete(energy));
+        let find = |label: f64| {
+            let at = distinct.partition_point(|&e| e < discrete(label));
             distinct
                 .get(at)
-                .filter(|&&e| e == discrete(energy))
+                .filter(|&&e| e == discrete(label))
                 .map(|_| at)
         };
         let groups = Self::by(reference, generated, &distinct, find);
-        if !groups.energies.is_empty() {
+        if !groups.labels.is_empty() {
             return groups;
         }
         let [low, high] = [f64::min, f64::max].map(|end| reference.iter().copied().reduce(end));
@@ -113,29 +113,29 @@ impl Groups {
         }
         let bins = Binning::equal(low, high, BINS);
         let centres: Vec<f64> = bins.edges.windows(2).map(|e| 0.5 * (e[0] + e[1])).collect();
-        Self::by(reference, generated, &centres, |energy| bins.index(energy))
+        Self::by(reference, generated, &centres, |label| bins.index(label))
     }
 
-    /// Groups by `find` and keeps the `energies` that have enough in both samples.
+    /// Groups by `find` and keeps the `labels` that have enough in both samples.
     fn by(
         reference: &[f64],
         generated: &[f64],
-        energies: &[f64],
+        labels: &[f64],
         find: impl Fn(f64) -> Option<usize>,
     ) -> Self {
-        let group = |incident: &[f64]| {
-            let mut groups = vec![Vec::new(); energies.len()];
-            for (shower, &energy) in incident.iter().enumerate() {
-                if let Some(at) = find(energy) {
+        let group = |of: &[f64]| {
+            let mut groups = vec![Vec::new(); labels.len()];
+            for (shower, &label) in of.iter().enumerate() {
+                if let Some(at) = find(label) {
                     groups[at].push(shower);
                 }
             }
             groups
         };
         let mut all = Self::default();
-        for ((&energy, a), b) in energies.iter().zip(group(reference)).zip(group(generated)) {
+        for ((&label, a), b) in labels.iter().zip(group(reference)).zip(group(generated)) {
             if a.len() >= MIN_SHOWERS && b.len() >= MIN_SHOWERS {
-                all.energies.push(energy);
+                all.labels.push(label);
                 all.reference.push(a);
                 all.generated.push(b);
             }

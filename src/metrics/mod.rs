@@ -37,7 +37,9 @@ mod view;
 mod wasserstein;
 
 pub use amplification::{Amplification, AmplificationOptions, Worth, amplification};
-pub use calochallenge::{Counts, FeatureMoments, HighLevel, SeparationPowers, high_level};
+pub use calochallenge::{
+    Counts, FeatureMoments, HighLevel, HighLevelFigures, HighLevelReference, SeparationPowers,
+};
 pub use channels::ChannelSums;
 pub use classifier::{Classifier, Isotonic, Separation, auc, auc_error};
 pub use correlation::{Correlation, pearson};
@@ -60,7 +62,10 @@ pub use linearity::{Groups, Linearity, LinearitySide, MIN_SHOWERS, mu_sigma_90};
 pub use moments::Moments;
 pub use overlap::{area_difference, separation_power};
 pub use profiles::{Profile, Profiles};
-pub use regression::{Regression, RegressorSample, Resolution, regression};
+pub(crate) use regression::{ByLabel, DEVIATION, ENERGY};
+pub use regression::{
+    Deviation, PositionDeviation, Regression, RegressorSample, Resolution, Spread, regression,
+};
 pub use relevance::{RelevanceMap, RelevanceMaps};
 pub use report::{Evaluation, SampleSummary};
 pub use scan::{Best, Epoch, Scan, TERM, scan_figures, spearman};

@@ -20,6 +20,24 @@ impl Moments {
         Self::from((!values.is_empty()).then(|| mean_and_std(values)))
     }
 
+    /// Of `values` of which each occurs as often as `times` says, in two passes.
+    pub(super) fn repeated(values: &[f64], times: &[u8]) -> Self {
+        let Some(&first) = values.first() else {
+            return Self::default();
+        };
+        let n: f64 = times.iter().map(|&t| f64::from(t)).sum();
+        let mean_of = |term: &dyn Fn(f64) -> f64| {
+            let terms = values
+                .iter()
+                .zip(times)
+                .map(|(&v, &t)| f64::from(t) * term(v));
+            terms.sum::<f64>() / n
+        };
+        let mean = mean_of(&|v| v - first);
+        let variance = mean_of(&|v| (v - first - mean) * (v - first - mean));
+        Self::from((n > 0.0).then(|| (first + mean, variance.sqrt())))
+    }
+
     /// Of a sample, in two passes over its values counted from the first, so that the deviation of equal values is
     /// exactly 0.
     pub fn of_sorted(sample: &Sorted) -> Self {

@@ -265,6 +265,12 @@ fn columns(reference: &str, generated: &str, ratio: &str) -> String {
     format!(" | {reference:>11} {generated:>11} {ratio:>10}")
 }
 
+/// A figure of the two sides with its error, as columns.
+pub(super) fn both(reference: (f64, Option<f64>), generated: (f64, Option<f64>)) -> String {
+    let [a, b] = [reference, generated].map(|(value, error)| with_error(Some(value), error));
+    columns(&a, &b, "")
+}
+
 /// A figure of the two sides with its error and the ratio generated / reference, as columns.
 pub(super) fn pair(reference: (f64, Option<f64>), generated: (f64, Option<f64>)) -> String {
     let [a, b] = [reference, generated].map(|(value, error)| with_error(Some(value), error));

@@ -37,8 +37,8 @@ pub use hgcal_wgan::HgcalWgan;
 pub use preprocess::Preprocess;
 pub use regressor::Regressor;
 pub use system::{
-    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Networks, Progress, Step,
-    System, Turn,
+    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Networks, Progress,
+    Reconstruction, Step, System, Turn,
 };
 pub use vae::Vae;
 pub use weights::{Condition, Metadata, Weights};

@@ -1,11 +1,12 @@
-//! Energy regressors of the Fréchet Regression Distance (N. M. Werther, 2022; the first is the constrainer of the "Getting
+//! Regressors of the incident energy, and on request of the impact point: those of the Fréchet Regression Distance (N. M. Werther, 2022; the first is the constrainer of the "Getting
 //! High" WGAN, arXiv:2005.05334): three-dimensional convolutions, then dense layers, of which the one before the last is
-//! 100 wide in every variant and gives the distance its features.
+//! 100 wide in every variant and gives the distance its features. The impact point, of which that work has none, is one
+//! more dense layer on these features.
 
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{epochs, rate};
-use super::system::{Build, Family, Progress, Step, System, Turn};
+use super::system::{Build, Family, Progress, Reconstruction, Step, System, Turn};
 use super::{Preset, require};
 use crate::losses;
 use crate::nn::{Init, Mode, Net, Network, Norm};
@@ -27,6 +28,9 @@ pub struct Config {
     pub origin: Option<[usize; 3]>,
     /// Divides the energy label in GeV.
     pub energy_scale: f32,
+    /// Divides the position label in mm; `None` to reconstruct no position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position_scale: Option<f32>,
     /// Convolutions.
     pub convs: Vec<Conv>,
     /// Norm behind convolutions that have one.
@@ -122,6 +126,7 @@ impl Family for Regressor {
             } else {
                 1.0
             },
+            position_scale: None,
             convs,
             norm,
             dense,
@@ -142,6 +147,12 @@ impl Family for Regressor {
             "dense and dropout must be of one length, at least 1",
         )?;
         require(!config.rates.is_empty(), "rates must not be empty")?;
+        require(
+            config
+                .position_scale
+                .is_none_or(|s| s.is_finite() && s > 0.0),
+            "position_scale must be above 0",
+        )?;
         Ok(Self { name, config })
     }
 }
@@ -224,8 +235,20 @@ impl Regressor {
         }
     }
 
-    fn network<'t>(&self, net: &Net<'t>, build: Option<&Build<'t>>, x: Var<'t>) -> [Var<'t>; 2] {
-        network(net, build, x, &self.layers())
+    /// What it says of showers, in units of the scales; `build` where dropout is to act.
+    fn network<'t>(
+        &self,
+        net: &Net<'t>,
+        build: Option<&Build<'t>>,
+        x: Var<'t>,
+    ) -> Reconstruction<'t> {
+        let [features, energy] = network(net, build, x, &self.layers());
+        let position = self.config.position_scale;
+        Reconstruction {
+            features,
+            energy,
+            position: position.map(|_| net.linear("position", features, 2)),
+        }
     }
 }
 
@@ -247,7 +270,10 @@ impl System for Regressor {
     }
 
     fn conditions(&self) -> Vec<String> {
-        vec!["energy".into()]
+        let position = ["position_x", "position_y"];
+        let position = self.config.position_scale.map_or(&[][..], |_| &position);
+        let all = ["energy"].iter().chain(position);
+        all.map(|name| name.to_string()).collect()
     }
 
     fn networks(&self) -> Result<Vec<Network>> {
@@ -290,15 +316,30 @@ impl System for Regressor {
 
     fn losses<'t>(&self, _: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
         let net = build.net("regressor", Mode::Train);
-        let [_, energy] = self.network(&net, Some(build), build.showers());
+        let found = self.network(&net, Some(build), build.showers());
         let label = build.energy() * (1.0 / self.config.energy_scale);
-        vec![("l1", losses::l1(energy, label))]
+        let energy = losses::l1(found.energy, label);
+        let Some((position, scale)) = found.position.zip(self.config.position_scale) else {
+            return vec![("l1", energy)];
+        };
+        let label = build.conditions().slice(0, 1, 3) * (1.0 / scale);
+        let position = losses::l1(position, label);
+        vec![
+            ("l1", energy + position),
+            ("energy_l1", energy),
+            ("position_l1", position),
+        ]
     }
 
-    fn reconstruct<'t>(&self, build: &Build<'t>) -> Option<[Var<'t>; 2]> {
+    fn reconstruct<'t>(&self, build: &Build<'t>) -> Option<Reconstruction<'t>> {
         let net = build.trained("regressor");
-        let [features, energy] = self.network(&net, None, build.showers());
-        Some([features, energy * self.config.energy_scale])
+        let found = self.network(&net, None, build.showers());
+        let position = found.position.zip(self.config.position_scale);
+        Some(Reconstruction {
+            energy: found.energy * self.config.energy_scale,
+            position: position.map(|(position, scale)| position * scale),
+            ..found
+        })
     }
 
     fn linear_layers<'t>(&self, build: &Build<'t>) -> Option<Vec<[Var<'t>; 2]>> {

@@ -56,6 +56,17 @@ pub enum Conditioning {
     Unconditional,
 }
 
+/// What a regressor says of N showers.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconstruction<'t> {
+    /// Activations of its last hidden layer, `[F,N]`.
+    pub features: Var<'t>,
+    /// Incident energies in GeV, `[1,N]`.
+    pub energy: Var<'t>,
+    /// Impact points x, y in mm, `[2,N]`, if it was trained on them.
+    pub position: Option<Var<'t>>,
+}
+
 /// A generative system: its networks, its steps, its sampler.
 pub trait System: Send + Sync {
     /// The name under which the command line knows it.
@@ -122,9 +133,8 @@ pub trait System: Send + Sync {
     /// Showers `[Z,X,Y,N]` in the unit of the training file.
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t>;
 
-    /// For a regressor: features `[F,N]` of the batch's showers and their energies `[1,N]` in GeV. Only
-    /// [`Build::showers`] may be read.
-    fn reconstruct<'t>(&self, _build: &Build<'t>) -> Option<[Var<'t>; 2]> {
+    /// For a regressor: what it says of the batch's showers. Only [`Build::showers`] may be read.
+    fn reconstruct<'t>(&self, _build: &Build<'t>) -> Option<Reconstruction<'t>> {
         None
     }
 

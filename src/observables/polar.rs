@@ -1,7 +1,7 @@
 //! High-level features of showers in layers of r and α, as the CaloChallenge defines them (arXiv:2410.21611).
 
 use super::features::{Features, INCIDENT, LOG_OFFSET, each_shower};
-use super::{EXACT_CELLS, Projection, Sample, Sorted, Spectrum};
+use super::{Projection, Sample};
 use crate::geometry::{Geometry, PolarLayer};
 use crate::{Error, Result};
 
@@ -103,28 +103,24 @@ pub struct PolarColumn {
     pub values: Vec<f64>,
 }
 
-/// All quantities of all showers of a sample, and the energies of all voxels.
-#[derive(Debug)]
+/// All quantities of all showers of a sample, and the energies of their voxels in bins.
+#[derive(Debug, Default)]
 pub struct PolarFeatures {
     /// Incident energies, in the voxels' unit (MeV).
     pub incident: Vec<f64>,
     /// Quantity by quantity in the classifier's order, layer by layer.
     pub columns: Vec<PolarColumn>,
-    /// Energies of the voxels above 0.
-    pub voxels: Sorted,
+    /// Voxels of each shower in each bin, `[N, bins]`.
+    pub voxels: Vec<u32>,
 }
 
 impl PolarFeatures {
-    /// Reads all showers of `sample`; voxels below `threshold`, compared as stored, count as 0.
+    /// Reads all showers of `sample`; voxels below `threshold`, compared as stored, count as 0. The others are counted by
+    /// energy in the bins between `edges`.
     ///
     /// # Errors
     /// [`Error::Format`] if its showers are not in polar layers; what reading gives.
-    pub fn collect(sample: &dyn Sample, threshold: f64) -> Result<Self> {
-        Self::read(sample, threshold, true)
-    }
-
-    /// `voxels` says whether their energies are wanted.
-    fn read(sample: &dyn Sample, threshold: f64, voxels: bool) -> Result<Self> {
+    pub fn collect(sample: &dyn Sample, threshold: f64, edges: &[f64]) -> Result<Self> {
         let info = sample.info();
         let layers = layers(sample)?;
         let mut columns: Vec<PolarColumn> = places(layers)
@@ -135,15 +131,17 @@ impl PolarFeatures {
             })
             .collect();
         let mut incident_energies = Vec::with_capacity(info.events);
-        let mut spectrum = Spectrum::new(EXACT_CELLS);
+        let bins = edges.len().saturating_sub(1);
+        let mut voxels = Vec::with_capacity(bins * info.events);
         let stored = info.stored(threshold);
-        let mut hits = Vec::new();
         each_shower(sample, threshold, |shower, incident, cells| {
             incident_energies.push(incident * MEV);
-            if voxels {
-                hits.clear();
-                hits.extend(cells.iter().filter(|&&e| e > 0.0 && e >= stored));
-                spectrum.add(&hits);
+            let own = voxels.len();
+            voxels.resize(own + bins, 0);
+            if bins > 0 {
+                let hits = cells.iter().filter(|&&e| e > 0.0 && e >= stored);
+                hits.filter_map(|&e| bin(edges, e))
+                    .for_each(|bin| voxels[own + bin] += 1);
             }
             for (column, value) in columns.iter_mut().zip(values(shower, layers)) {
                 column.values.push(value);
@@ -152,8 +150,25 @@ impl PolarFeatures {
         Ok(Self {
             incident: incident_energies,
             columns,
-            voxels: spectrum.into_sorted(),
+            voxels,
         })
+    }
+
+    /// Smallest and largest energy of a voxel above 0 that is not below `threshold`; none if there is none.
+    ///
+    /// # Errors
+    /// As [`Self::collect`].
+    pub fn voxel_range(sample: &dyn Sample, threshold: f64) -> Result<Option<[f64; 2]>> {
+        layers(sample)?;
+        let stored = sample.info().stored(threshold);
+        let mut range: Option<[f64; 2]> = None;
+        each_shower(sample, threshold, |_, _, cells| {
+            for &e in cells.iter().filter(|&&e| e > 0.0 && e >= stored) {
+                let [low, high] = range.unwrap_or([e; 2]);
+                range = Some([low.min(e), high.max(e)]);
+            }
+        })?;
+        Ok(range)
     }
 
     /// Names of the numbers of the classifier's vector.
@@ -164,19 +179,36 @@ impl PolarFeatures {
             .collect()
     }
 
-    /// The classifier's vector of every shower: log10 of incident energy, layer energies and total (these with 1e-8 added),
-    /// centres and widths over 100 mm, sparsities. 30, 46 and 362 numbers for the challenge's data sets 1 (photons, pions)
-    /// and 2 and 3.
+    /// The numbers of the classifier's vector, each of all showers: log10 of incident energy, layer energies and total
+    /// (these with 1e-8 added), centres and widths over 100 mm, sparsities. 30, 46 and 362 numbers for the challenge's data
+    /// sets 1 (photons, pions) and 2 and 3.
+    pub fn scaled(&self) -> Vec<Vec<f64>> {
+        let incident = self.incident.iter().map(|&e| log_incident(e)).collect();
+        let column = |c: &PolarColumn| c.values.iter().map(|&v| c.quantity.scaled(v)).collect();
+        std::iter::once(incident)
+            .chain(self.columns.iter().map(column))
+            .collect()
+    }
+
+    /// The classifier's vector of every shower: [`Self::scaled`], shower by shower.
     pub fn features(&self) -> Features {
-        let rows = (0..self.incident.len()).flat_map(|i| {
-            let rest = self.columns.iter();
-            std::iter::once(log_incident(self.incident[i]))
-                .chain(rest.map(move |c| c.quantity.scaled(c.values[i])))
-        });
+        let columns = self.scaled();
+        let rows = (0..self.incident.len()).flat_map(|i| columns.iter().map(move |c| c[i]));
         Features {
             names: self.feature_names(),
             rows: rows.collect(),
         }
+    }
+}
+
+/// The bin of `value` between ascending `edges`: bins are half-open, the last one closed; none outside.
+pub fn bin(edges: &[f64], value: f64) -> Option<usize> {
+    let bins = edges.len().checked_sub(1)?;
+    let above = edges.partition_point(|&e| e <= value);
+    match above.checked_sub(1)? {
+        bin if bin < bins => Some(bin),
+        // Above the last edge, unless it is that itself.
+        last => (bins > 0 && value == edges[last]).then(|| bins - 1),
     }
 }
 
@@ -191,7 +223,7 @@ impl PolarColumn {
 
 /// The classifier's vectors alone.
 pub(super) fn features(sample: &dyn Sample, threshold: f64) -> Result<Features> {
-    let all = PolarFeatures::read(sample, threshold, false)?;
+    let all = PolarFeatures::collect(sample, threshold, &[])?;
     Ok(all.features())
 }
 

@@ -10,6 +10,8 @@ pub struct ShowerBlock {
     pub cells: Vec<f64>,
     /// Incident energy of each of the n showers, GeV.
     pub energy: Vec<f64>,
+    /// Impact point x, y of each, mm, where it is known.
+    pub position: Option<Vec<[f32; 2]>>,
 }
 
 /// What a sample says of itself.
@@ -65,7 +67,11 @@ impl MemorySample {
         info.events = energy.len();
         Self {
             info,
-            showers: ShowerBlock { cells, energy },
+            showers: ShowerBlock {
+                cells,
+                energy,
+                position: None,
+            },
             block: block.max(1),
         }
     }
@@ -86,6 +92,7 @@ impl Sample for MemorySample {
             Ok(ShowerBlock {
                 cells: cells.to_vec(),
                 energy: energy.to_vec(),
+                position: None,
             })
         }))
     }
@@ -131,6 +138,7 @@ impl Sample for SingleSample {
                     Ok(ShowerBlock {
                         cells: wide(cells),
                         energy: wide(energy),
+                        position: None,
                     })
                 }),
         )

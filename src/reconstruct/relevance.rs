@@ -72,11 +72,11 @@ impl Relevance {
         let tape = Tape::new();
         let build = Build::new(&tape, networks, system, BATCH);
         let both = system.linear_layers(&build).zip(system.reconstruct(&build));
-        let Some((layers, [_, energy])) = both else {
+        let Some((layers, found)) = both else {
             return Ok(None);
         };
         let [z, x, y] = system.shape();
-        let cells = propagate(energy, &layers, epsilon).reshape(&[z, x, y, BATCH]);
+        let cells = propagate(found.energy, &layers, epsilon).reshape(&[z, x, y, BATCH]);
         let outputs = [("relevance", cells.batch_first())];
         let options = Options {
             frozen: true,

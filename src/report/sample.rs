@@ -162,6 +162,7 @@ fn widened(showers: Showers<f64>) -> ShowerBlock {
     ShowerBlock {
         energy: showers.energy.iter().map(|&e| e.into()).collect(),
         cells: showers.layers,
+        position: showers.position,
     }
 }
 

@@ -3,8 +3,10 @@
 use std::f64::consts::PI;
 
 use calogen::geometry::{CaloChallenge, Geometry};
-use calogen::metrics::high_level;
-use calogen::observables::{Features, MemorySample, PolarFeatures, SampleInfo};
+use calogen::metrics::{HighLevel, HighLevelReference, separation_power};
+use calogen::observables::{
+    Bootstrap, Features, MemorySample, PolarFeatures, Sample, SampleInfo, half,
+};
 
 use super::{Uniform, close, info};
 
@@ -92,23 +94,28 @@ fn a_shower_by_hand() {
     close(value("ec_r_layer_12"), 0.0);
 }
 
+fn high_level(reference: &dyn Sample, generated: &dyn Sample, bootstrap: Bootstrap) -> HighLevel {
+    let reference = HighLevelReference::collect(reference, 1.0).unwrap();
+    reference.compare(generated, bootstrap).unwrap()
+}
+
 #[test]
 fn a_sample_against_itself() {
     let sample = photons(1, 1.0, 30);
-    let all = PolarFeatures::collect(&sample, 1.0).unwrap();
-    let geometry = Geometry::Polar(CaloChallenge::Photons1.layers());
-    let found = high_level(&geometry, 1.0, &all, &all);
+    let found = high_level(&sample, &sample, Bootstrap::NONE);
     assert_eq!(found.dataset, Some("1-photons"));
-    let powers = &found.separation_power;
+    let powers = &found.figures.separation_power;
     assert_eq!(powers.e_tot_over_e_inc, Some(0.0));
     assert_eq!(powers.voxel_energy, Some(0.0));
     let layers: Vec<_> = powers.layers.values().flatten().collect();
     assert_eq!(layers.len(), 28);
     assert!(layers.iter().all(|(_, power)| **power == Some(0.0)));
-    assert!(found.reference_halves.layers["ec_eta"][&1].unwrap() > 0.1);
+    assert!(found.figures.reference_halves.layers["ec_eta"][&1].unwrap() > 0.1);
 
     let grid = super::sample([1, 2, 2], &[1.0; 4], &[1.0]);
-    let message = PolarFeatures::collect(&grid, 0.0).unwrap_err().to_string();
+    let message = PolarFeatures::collect(&grid, 0.0, &[])
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("expected voxels in r and α"), "{message}");
 }
 
@@ -116,9 +123,7 @@ fn a_sample_against_itself() {
 #[test]
 fn against_numpy() {
     let (a, b) = (photons(1, 1.0, 30), photons(2, 1.05, 33));
-    let [a, b] = [&a, &b].map(|s| PolarFeatures::collect(s, 1.0).unwrap());
-    let geometry = Geometry::Polar(CaloChallenge::Photons1.layers());
-    let found = high_level(&geometry, 1.0, &a, &b);
+    let found = high_level(&a, &b, Bootstrap::NONE).figures;
     let (own, halves) = (&found.separation_power, &found.reference_halves);
     close(own.e_tot_over_e_inc.unwrap(), 0.7059891107078023);
     close(halves.e_tot_over_e_inc.unwrap(), 0.8095238095238084);
@@ -189,11 +194,97 @@ fn against_numpy() {
             1.0744655354097505,
         ),
     ];
-    let matrix = a.features();
+    let matrix = Features::high_level(&a, 1.0).unwrap();
     for (k, name, value, mean, std) in features {
         assert_eq!(found.features.names[k], name);
         close(matrix.rows[3 * 30 + k], value);
         close(found.features.reference[k].mean.unwrap(), mean);
         close(found.features.reference[k].std.unwrap(), std);
     }
+}
+
+/// Standard deviations over replicas, each histogram filled anew shower by shower.
+#[test]
+fn errors_of_separation_powers() {
+    const REPLICAS: usize = 20;
+    let bootstrap = Bootstrap {
+        replicas: REPLICAS,
+        seed: 5,
+    };
+    let samples = [photons(1, 1.0, 40), photons(2, 1.05, 31)];
+    let found = high_level(&samples[0], &samples[1], bootstrap);
+    let errors = found.errors.expect("errors");
+    let drawn: Vec<_> = found
+        .histograms
+        .iter()
+        .map(|c| (c.name, c.edges.clone()))
+        .collect();
+    let edges = |name: &str| &drawn.iter().find(|(n, _)| *n == name).unwrap().1;
+    // Values of a shower of one sample.
+    let values = |name: &str, shower: usize, sample: &MemorySample| -> Vec<f64> {
+        let (mut cells, mut energies) = (Vec::new(), Vec::new());
+        for block in sample.blocks() {
+            let block = block.unwrap();
+            cells.extend(block.cells);
+            energies.extend(block.energy);
+        }
+        let own = &cells[368 * shower..368 * (shower + 1)];
+        let above: Vec<f64> = own.iter().copied().filter(|&e| e >= 1.0).collect();
+        match name {
+            "voxel_energy" => above,
+            _ => vec![above.iter().sum::<f64>() / (energies[shower] * 1e3)],
+        }
+    };
+    let histogram = |name: &str, side: usize, replica: usize, part: Option<usize>| -> Vec<f64> {
+        let edges = edges(name);
+        let mut counts = vec![0.0; edges.len() - 1];
+        for shower in 0..samples[side].info().events {
+            if part.is_some_and(|part| half(shower) != part) {
+                continue;
+            }
+            let times = f64::from(bootstrap.times(side as u32, shower, replica));
+            for value in values(name, shower, &samples[side]) {
+                let last = |k: usize| k + 2 == edges.len() && value == edges[k + 1];
+                let inside = |k: &usize| edges[*k] <= value && (value < edges[k + 1] || last(*k));
+                if let Some(k) = (0..counts.len()).find(inside) {
+                    counts[k] += times;
+                }
+            }
+        }
+        counts
+    };
+    let deviation = |power: &dyn Fn(usize) -> f64| {
+        let all: Vec<f64> = (1..=REPLICAS).map(power).collect();
+        let mean = all.iter().sum::<f64>() / REPLICAS as f64;
+        let squares: f64 = all.iter().map(|v| (v - mean).powi(2)).sum();
+        (squares / (REPLICAS - 1) as f64).sqrt()
+    };
+    for (name, own, noise) in [
+        (
+            "e_tot_over_e_inc",
+            errors.separation_power.e_tot_over_e_inc,
+            errors.reference_halves.e_tot_over_e_inc,
+        ),
+        (
+            "voxel_energy",
+            errors.separation_power.voxel_energy,
+            errors.reference_halves.voxel_energy,
+        ),
+    ] {
+        let whole = |r| {
+            let (a, b) = (histogram(name, 0, r, None), histogram(name, 1, r, None));
+            separation_power(&a, &b).unwrap()
+        };
+        let halves = |r| {
+            let (a, b) = (
+                histogram(name, 0, r, Some(0)),
+                histogram(name, 0, r, Some(1)),
+            );
+            separation_power(&a, &b).unwrap()
+        };
+        close(own.unwrap(), deviation(&whole));
+        close(noise.unwrap(), deviation(&halves));
+    }
+    assert!(errors.features.generated[1].mean.unwrap() > 0.0);
+    assert!(errors.separation_power.mean_of_layers["ec_eta"].unwrap() > 0.0);
 }

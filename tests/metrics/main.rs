@@ -8,6 +8,7 @@ mod errors;
 mod feature_distances;
 mod features;
 mod observables;
+mod regression;
 mod report;
 mod scan;
 mod stored;

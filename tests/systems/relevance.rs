@@ -55,7 +55,7 @@ fn showers() -> Vec<f32> {
 fn energies(system: &dyn System, networks: &Networks, showers: &[f32]) -> Vec<f32> {
     let tape = Tape::new();
     let build = Build::new(&tape, networks, system, N);
-    let [_, energy] = system.reconstruct(&build).expect("a regressor");
+    let energy = system.reconstruct(&build).expect("a regressor").energy;
     let outputs = [("energy", energy.batch_first())];
     let program = tape
         .compile(gpu(), &outputs, Options::default())

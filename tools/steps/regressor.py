@@ -1,4 +1,4 @@
-"""The energy regressors."""
+"""The regressors of energy, and of energy and impact point."""
 
 from torch.nn.functional import leaky_relu
 
@@ -17,9 +17,11 @@ def cases():
         base, convs=[conv(3, 3, 2, 1, True), conv(4, 3, 1, 1, True)], norm="batch", dense=[9, 6], dropout=[0.2, 0.1]
     )
     common_part = dict(shape=[9, 8, 10], conditions=["energy"], batch=5, seed=11, cell_scale=5.0, turns=[[0, 1e-3]] * 3)
+    placed = dict(common_part, conditions=["energy", "position_x", "position_y"])
     return {
         "regressor": dict(model="regressor", config=plain, **common_part),
         "regressor-plus": dict(model="regressor-plus", config=deep, **common_part),
+        "regressor-position": dict(model="regressor", config=dict(plain, position_scale=25.0), **placed),
     }
 
 
@@ -42,4 +44,9 @@ def losses(ctx, step):
         if c["dropout"][i] > 0.0:
             x = ctx.dropout(x, c["dropout"][i], i)
     energy = ctx.linear("regressor.energy", x, 1).relu()
-    return [("l1", (energy - ctx.energy / c["energy_scale"]).abs().mean())]
+    energy = (energy - ctx.energy / c["energy_scale"]).abs().mean()
+    if "position_scale" not in c:
+        return [("l1", energy)]
+    position = ctx.linear("regressor.position", x, 2)
+    position = (position - ctx.conditions[:, 1:] / c["position_scale"]).abs().mean()
+    return [("l1", energy + position), ("energy_l1", energy), ("position_l1", position)]

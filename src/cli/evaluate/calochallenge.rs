@@ -1,8 +1,8 @@
 //! High-level features of voxels in r and α, where the showers have them.
 
 use calogen::Result;
-use calogen::metrics::{Evaluation, high_level};
-use calogen::observables::{PolarFeatures, Sample};
+use calogen::metrics::{Evaluation, HighLevelReference};
+use calogen::observables::Sample;
 use calogen::report::FileSample;
 
 use super::Counted;
@@ -14,23 +14,23 @@ pub fn add(
     generated: &[FileSample],
     evaluations: &mut [Evaluation],
 ) -> Result<()> {
-    let geometry = &reference.info().geometry;
     let Some(threshold) = evaluations.first().map(|e| e.threshold) else {
         return Ok(());
     };
-    if geometry.grid().is_some() {
+    if reference.info().geometry.grid().is_some() {
         return Ok(());
     }
     let showers = |sample: &FileSample| sample.info().events as u64;
-    let total = showers(reference) + generated.iter().map(showers).sum::<u64>();
+    // The reference is read twice.
+    let total = 2 * showers(reference) + generated.iter().map(showers).sum::<u64>();
     let progress = Progress::new("features", "showers", total);
-    let collect = |sample| {
-        let progress = &progress;
-        PolarFeatures::collect(&Counted { sample, progress }, threshold)
+    let counted = |sample| Counted {
+        sample,
+        progress: &progress,
     };
-    let of_reference = collect(reference)?;
+    let reference = HighLevelReference::collect(&counted(reference), threshold)?;
     for (evaluation, sample) in evaluations.iter_mut().zip(generated) {
-        let found = high_level(geometry, threshold, &of_reference, &collect(sample)?);
+        let found = reference.compare(&counted(sample), evaluation.bootstrap)?;
         evaluation.calochallenge = Some(found);
     }
     Ok(())

@@ -83,6 +83,9 @@ impl Regressor {
             let cells: Vec<f32> = block.cells.iter().map(|&e| e as f32).collect();
             let found = self.network.run(&cells)?;
             progress.advance(block.energy.len() as u64);
+            if let Some(truth) = block.position.filter(|_| !found.positions.is_empty()) {
+                all.positions.extend(truth.into_iter().zip(found.positions));
+            }
             all.incident.extend(block.energy);
             all.energies.extend(found.energies);
             all.features.extend(found.features);

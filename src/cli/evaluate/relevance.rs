@@ -71,7 +71,7 @@ impl Relevances {
             let other = self.incident(&sample)?;
             let [a, b] = [&incident, &other].map(|i| i.iter().map(|(_, e)| *e).collect::<Vec<_>>());
             let groups = Groups::of(&a, &b);
-            if groups.energies.is_empty() {
+            if groups.labels.is_empty() {
                 return Err(Error::Config(
                     "--relevance: no incident energy has 50 showers in both files; raise --relevance-events".into(),
                 ));
@@ -83,7 +83,7 @@ impl Relevances {
                 shape: self.network.shape(),
                 reference: self.maps(&reference, &incident, &groups.reference)?,
                 generated: self.maps(&sample, &other, &groups.generated)?,
-                energies: groups.energies,
+                energies: groups.labels,
             });
         }
         Ok(())

@@ -4,7 +4,9 @@ use super::Part;
 use super::curves::RATIO;
 use super::names::Names;
 use super::text::{strings, with_error};
-use crate::metrics::{Counts, Evaluation, HighLevel, SeparationPowers};
+use crate::metrics::{
+    Counts, Evaluation, FeatureMoments, HighLevel, HighLevelFigures, Moments, SeparationPowers,
+};
 use crate::observables::Quantity;
 use crate::report::{Axis, Figure, Plot, Role, Series, Table};
 
@@ -50,9 +52,8 @@ pub fn part(all: &[Evaluation], names: &Names) -> Part {
     }
 }
 
-fn number(value: Option<f64>) -> String {
-    with_error(value, None)
-}
+/// A separation power among all.
+type Of<'a> = &'a dyn Fn(&SeparationPowers) -> Option<f64>;
 
 /// Name in tables and titles, and label of the axis.
 fn words(quantity: Quantity, unit: &str) -> (&'static str, String) {
@@ -72,40 +73,33 @@ fn words(quantity: Quantity, unit: &str) -> (&'static str, String) {
 /// Separation powers, those of layers as their mean and largest, a table for each generated sample.
 fn tables(found: &[&HighLevel], names: &Names) -> Vec<Table> {
     let table = |(high, name): (&&HighLevel, &String)| {
-        let (own, halves) = (&high.separation_power, &high.reference_halves);
-        let single = |name: &str, of: fn(&SeparationPowers) -> Option<f64>| {
-            vec![
-                name.into(),
-                number(of(own)),
-                String::new(),
-                number(of(halves)),
-            ]
+        let errors = high.errors.as_ref();
+        let own = |f: &'_ HighLevelFigures, of: Of| of(&f.separation_power);
+        let noise = |f: &'_ HighLevelFigures, of: Of| of(&f.reference_halves);
+        let row = |name: String, largest: String, of: Of| {
+            let figure = |side: fn(&HighLevelFigures, Of) -> Option<f64>| {
+                with_error(side(&high.figures, of), errors.and_then(|e| side(e, of)))
+            };
+            vec![name, figure(own), largest, figure(noise)]
         };
+        let single = |name: &str, of: Of| row(name.into(), String::new(), of);
         let mut rows = vec![
-            single("Visible / incident energy", |s| s.e_tot_over_e_inc),
-            single("Voxel energy", |s| s.voxel_energy),
+            single("Visible / incident energy", &|s| s.e_tot_over_e_inc),
+            single("Voxel energy", &|s| s.voxel_energy),
         ];
         for quantity in QUANTITIES {
-            let known = |s: &SeparationPowers| -> Vec<(usize, f64)> {
-                let layers = s.layers.get(quantity.name()).into_iter().flatten();
-                layers
-                    .filter_map(|(&id, &power)| Some((id, power?)))
-                    .collect()
-            };
-            let mean = |list: &[(usize, f64)]| {
-                let sum: f64 = list.iter().map(|(_, power)| power).sum();
-                (!list.is_empty()).then(|| sum / list.len() as f64)
-            };
-            let (own, halves) = (known(own), known(halves));
-            let largest = own.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-            rows.push(vec![
-                format!("{}, mean of layers", words(quantity, "").0),
-                number(mean(&own)),
-                largest.map_or(String::new(), |(id, power)| {
-                    format!("{} in layer {id}", number(Some(*power)))
-                }),
-                number(mean(&halves)),
-            ]);
+            let of_layers = high.figures.separation_power.layers.get(quantity.name());
+            let known = of_layers.into_iter().flatten();
+            let known = known.filter_map(|(&id, &power)| Some((id, power?)));
+            let largest = known.max_by(|a, b| a.1.total_cmp(&b.1));
+            let largest = largest.map_or(String::new(), |(id, power)| {
+                let errors = errors.and_then(|e| e.separation_power.layers.get(quantity.name()));
+                let error = errors.and_then(|e| *e.get(&id)?);
+                format!("{} in layer {id}", with_error(Some(power), error))
+            });
+            let name = format!("{}, mean of layers", words(quantity, "").0);
+            let mean = |s: &SeparationPowers| *s.mean_of_layers.get(quantity.name())?;
+            rows.push(row(name, largest, &mean));
         }
         Table {
             caption: format!("Separation power, {name}"),
@@ -198,7 +192,7 @@ fn distribution(
     let mut figure = Figure::new(title, x, Axis::linear("Share per bin")).with(series(
         &names.reference,
         Role::Reference,
-        &counts.reference[0],
+        &counts.reference,
     ));
     for (k, high) in found.iter().enumerate() {
         let same = |c: &&Counts| c.name == counts.name && c.layer == counts.layer;
@@ -222,21 +216,23 @@ fn by_layer(
 ) -> Vec<(String, Plot)> {
     let found = || all.iter().filter_map(|e| e.calochallenge.as_ref());
     let name = quantity.name();
-    let Some(layers) = first
-        .separation_power
-        .layers
-        .get(name)
-        .filter(|l| l.len() > 1)
-    else {
+    let layers = first.figures.separation_power.layers.get(name);
+    let Some(layers) = layers.filter(|l| l.len() > 1) else {
         return Vec::new();
     };
     let (title, label) = words(quantity, "");
     let x: Vec<f64> = layers.keys().map(|&id| id as f64).collect();
-    let powers = |label: &str, role, of: &SeparationPowers| {
-        let own = of.layers.get(name);
-        let power = |id| own.and_then(|own| *own.get(id)?).unwrap_or(f64::NAN);
-        Series::points(label, role, x.clone(), layers.keys().map(power).collect())
-    };
+    let powers =
+        |label: &str, role, high: &HighLevel, of: fn(&HighLevelFigures) -> &SeparationPowers| {
+            let powers = |figures: &HighLevelFigures| -> Vec<f64> {
+                let own = of(figures).layers.get(name);
+                let power = |id| own.and_then(|own| *own.get(id)?).unwrap_or(f64::NAN);
+                layers.keys().map(power).collect()
+            };
+            let mut series = Series::points(label, role, x.clone(), powers(&high.figures));
+            series.error = high.errors.as_ref().map(powers);
+            series
+        };
     let mut separation = Figure::new(
         format!("Separation power by layer: {title}"),
         Axis::linear("Layer"),
@@ -245,11 +241,12 @@ fn by_layer(
     .with(powers(
         "halves of the reference",
         Role::Reference,
-        &first.reference_halves,
+        first,
+        |f| &f.reference_halves,
     ));
     for (k, high) in found().enumerate() {
-        let role = Role::Generated(k);
-        separation = separation.with(powers(&names.generated[k], role, &high.separation_power));
+        let (name, role) = (&names.generated[k], Role::Generated(k));
+        separation = separation.with(powers(name, role, high, |f| &f.separation_power));
     }
     let mut plots = vec![(format!("separation_{name}"), separation.into())];
     // The mean energies are the longitudinal profile.
@@ -262,33 +259,34 @@ fn by_layer(
         100.0
     };
     let prefix = format!("{name}_layer_");
-    let places: Vec<usize> = (0..first.features.names.len())
-        .filter(|&i| first.features.names[i].starts_with(&prefix))
+    let features = &first.figures.features.names;
+    let places: Vec<usize> = (0..features.len())
+        .filter(|&i| features[i].starts_with(&prefix))
         .collect();
-    let means = |label: &str, role, of: &[crate::metrics::Moments], events: usize| {
-        let mean = |&i: &usize| of[i].mean.map_or(f64::NAN, |m| m * scale);
-        let spread = |&i: &usize| of[i].std.unwrap_or(0.0) * scale / (events as f64).sqrt();
-        Series::points(label, role, x.clone(), places.iter().map(mean).collect())
-            .with_error(places.iter().map(spread).collect())
+    let means = |label: &str, role, high: &HighLevel, of: fn(&FeatureMoments) -> &[Moments]| {
+        let means = |figures: &HighLevelFigures| -> Vec<f64> {
+            let mean = |&i: &usize| {
+                of(&figures.features)[i]
+                    .mean
+                    .map_or(f64::NAN, |m| m * scale)
+            };
+            places.iter().map(mean).collect()
+        };
+        let mut series = Series::points(label, role, x.clone(), means(&high.figures));
+        series.error = high.errors.as_ref().map(means);
+        series
     };
-    let (of_reference, events) = (
-        &first.features.reference,
-        all.first().map_or(0, |e| e.reference.events),
-    );
     let mut mean = Figure::new(
         format!("Mean by layer: {title}"),
         Axis::linear("Layer"),
         Axis::linear(format!("Mean: {label}")),
     )
-    .with(means(
-        &names.reference,
-        Role::Reference,
-        of_reference,
-        events,
-    ));
-    for (k, (e, high)) in all.iter().zip(found()).enumerate() {
-        let (own, events) = (&high.features.generated, e.generated.events);
-        mean = mean.with(means(&names.generated[k], Role::Generated(k), own, events));
+    .with(means(&names.reference, Role::Reference, first, |f| {
+        &f.reference
+    }));
+    for (k, high) in found().enumerate() {
+        let (name, role) = (&names.generated[k], Role::Generated(k));
+        mean = mean.with(means(name, role, high, |f| &f.generated));
     }
     plots.push((format!("mean_{name}"), mean.into()));
     plots

@@ -13,8 +13,9 @@ pub fn part(all: &[Evaluation], names: &Names) -> Part {
         heading: "Classifier",
         text: "A network trained to tell generated showers from the reference. AUC is the area under its curve on showers \
              that it has not seen: 0.5 where it cannot tell them apart, 1 where it always can, never below 0.5. JSD is the \
-             Jensen-Shannon divergence over ln 2 as far as the calibrated network sees it, from 0 to 1. The last row is \
-             the same for two halves of the reference, each with half the showers.",
+             Jensen-Shannon divergence over ln 2 as far as the calibrated network sees it: 0 where it tells nothing apart, 1 \
+             where it tells all; of few showers the estimate may fall below 0. The last row is the same for two halves of \
+             the reference, each with half the showers.",
         tables: table(all, names).into_iter().collect(),
         plots: Vec::new(),
     }
