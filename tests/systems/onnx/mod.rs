@@ -160,8 +160,8 @@ impl Model {
         this
     }
 
-    /// The outputs for the given inputs.
-    pub fn run(&self, inputs: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    /// The outputs for the given inputs. With `single` every value between is kept in single precision.
+    pub fn run(&self, inputs: BTreeMap<String, Tensor>, single: bool) -> BTreeMap<String, Tensor> {
         let mut values = self.constants.clone();
         values.extend(inputs);
         for node in &self.nodes {
@@ -169,7 +169,10 @@ impl Model {
             for (name, value) in node.inputs.iter().zip(&inputs) {
                 assert!(value.is_some() || name.is_empty(), "nothing makes {name}");
             }
-            let made = operators::run(&node.operator, &inputs, &node.attributes);
+            let mut made = operators::run(&node.operator, &inputs, &node.attributes);
+            if single {
+                made.data.iter_mut().for_each(|v| *v = f64::from(*v as f32));
+            }
             let before = values.insert(node.output.clone(), made);
             assert!(before.is_none(), "{} is made twice", node.output);
         }
