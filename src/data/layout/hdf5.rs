@@ -20,6 +20,8 @@ const GROUPS: usize = 256;
 /// Bytes that a stored byte may unpack to, and those that any dataset may have beyond: deflate makes 1,032 of one.
 const UNPACKED: u64 = 4096;
 const SLACK: u64 = 64 << 20;
+/// Chunks that may be there without a byte stored: the library needs time and memory for each.
+const CHUNKS: u64 = 1 << 16;
 /// Bytes of a virtual dataset, whose parts lie in other files.
 const VIRTUAL: u64 = 1 << 40;
 
@@ -248,7 +250,12 @@ impl Found {
         }
         let chunk = self.data.chunk().unwrap_or_default();
         let claimed = bytes(dims).max(bytes(&chunk));
-        if claimed > stored.saturating_mul(UNPACKED).saturating_add(SLACK) {
+        let chunks = dims.iter().zip(&chunk).fold(1u64, |n, (d, c)| {
+            n.saturating_mul(d.div_ceil(*c.max(&1)) as u64)
+        });
+        if claimed > stored.saturating_mul(UNPACKED).saturating_add(SLACK)
+            || chunks > stored.max(CHUNKS)
+        {
             let what =
                 format!("shape {dims:?} in chunks {chunk:?}, but only {stored} bytes were written");
             return Err(self.wrong(path, what));
