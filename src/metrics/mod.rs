@@ -45,8 +45,8 @@ pub use classifier::{Classifier, Isotonic, Separation, auc, auc_error};
 pub use correlation::{Correlation, pearson};
 pub use distances::{
     DISTANCE_PARTS, DistanceFigures, Distances, Estimate, FpdOptions, Kernel, KernelOptions,
-    Neighbours, Pair, distances, fpd, intercept, kernel_distances, median_distance, mmd,
-    neighbours,
+    Neighbours, Pair, distance_figures, distances, fpd, intercept, kernel_distances,
+    median_distance, mmd, neighbours,
 };
 pub use evaluate::{Options, agree, compare_all, evaluate, evaluate_all};
 pub use fidelity::{fidelity_by_epoch, fidelity_terms};

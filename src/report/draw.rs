@@ -281,9 +281,7 @@ fn draw(scene: &mut Scene, frame: &Frame, series: &Series) {
             _ => scene.line(line, width, color),
         }
     }
-    // A point with no neighbour makes no line.
-    let lone = series.mark == Mark::Line && series.points_of().count() == 1;
-    if series.mark == Mark::Points || lone {
+    if series.is_marked() {
         for (_, x, y, _) in series.points_of() {
             if let Some(at) = frame.point(x, y).filter(|p| frame.inside(*p)) {
                 marker(scene, at, series.role, 4.6);

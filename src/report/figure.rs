@@ -171,6 +171,13 @@ impl Series {
         self
     }
 
+    /// Whether its points have markers: those of a line so that its colour is not all, while they are few.
+    pub(super) fn is_marked(&self) -> bool {
+        const FEW: usize = 40;
+        let few = self.points_of().take(FEW + 1).count() <= FEW;
+        self.mark == Mark::Points || (self.mark == Mark::Line && few)
+    }
+
     /// Finite points as (index, x, y, error); bins stand at their centres.
     pub(super) fn points_of(&self) -> impl Iterator<Item = (usize, f64, f64, f64)> + '_ {
         self.y.iter().enumerate().filter_map(|(i, &y)| {

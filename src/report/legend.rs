@@ -24,6 +24,7 @@ struct Entry {
     role: Role,
     kind: Kind,
     bar: bool,
+    marked: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -52,6 +53,7 @@ pub(super) fn place(frame: &mut Frame, series: &[Series]) -> Legend {
                 Mark::Band => Kind::Band,
             },
             bar: s.error.is_some(),
+            marked: s.is_marked(),
         })
         .collect();
     let widest = entries
@@ -170,16 +172,14 @@ pub(super) fn draw(scene: &mut Scene, legend: &Legend) {
                 );
             }
             Kind::Line => scene.line(vec![(left, middle), (right, middle)], 2.4, color),
-            Kind::Points => {
-                if entry.bar {
-                    scene.line(
-                        vec![(center, middle - 10.0), (center, middle + 10.0)],
-                        1.8,
-                        color,
-                    );
-                }
-                draw::marker(scene, (center, middle), entry.role, 4.6);
+            Kind::Points if entry.bar => {
+                let bar = vec![(center, middle - 10.0), (center, middle + 10.0)];
+                scene.line(bar, 1.8, color);
             }
+            Kind::Points => {}
+        }
+        if entry.marked {
+            draw::marker(scene, (center, middle), entry.role, 4.6);
         }
         scene.text(
             (right + 10.0, middle + 0.36 * TEXT),

@@ -91,10 +91,10 @@ fn across(scan: &Scan) -> (Vec<f64>, Axis) {
         x.iter().copied().fold(f64::INFINITY, f64::min),
         x.iter().copied().fold(0.0, f64::max),
     );
-    // Names stand beside the curves.
-    let room =
-        Axis::linear(label).with_range(first.min(last), last + 0.6 * (last - first).max(1.0));
-    (x, room)
+    // Whole markers at the ends.
+    let margin = 0.04 * (last - first).max(1.0);
+    let axis = Axis::linear(label).with_range(first.min(last) - margin, last + margin);
+    (x, axis)
 }
 
 fn column(scan: &Scan, name: &str) -> Option<Vec<f64>> {
@@ -138,6 +138,7 @@ fn unit(scan: &Scan) -> Option<Plot> {
     let names = [
         "fidelity_score_by_epoch",
         "frd",
+        "fpd",
         "visible_energy:w1",
         "n_hits:w1",
         "cog_z:w1",
@@ -157,7 +158,8 @@ fn unit(scan: &Scan) -> Option<Plot> {
 fn divergences(scan: &Scan) -> Plot {
     let curve = |name: &String| {
         let term = name.strip_prefix(TERM)?;
-        let y = column(scan, name)?;
+        // Observables that every shower of one layer has alike say nothing.
+        let y = column(scan, name).filter(|y| y.iter().any(|v| *v > 0.0))?;
         Some((term.to_owned(), y.iter().map(|v| v.sqrt()).collect()))
     };
     let curves = scan.metrics.keys().filter_map(curve).collect();

@@ -104,6 +104,19 @@ fn a_training_is_watched_scanned_and_looked_into() {
     // Again it finds what is there already, and comes to the same.
     done(&evaluate);
     assert_eq!(json(&path("scan/scan.json")), found);
+    // Of part of the reference, with distances: nothing of before is of use.
+    let part = ["--reference-events", "100:150", "--distances"];
+    done(&[&evaluate[..], &part].concat());
+    let of_part = json(&path("scan/scan.json"));
+    assert_eq!(of_part["events"], 50);
+    let reference = of_part["reference"].as_str().unwrap();
+    assert!(reference.ends_with("showers 100:150"), "{reference}");
+    assert_eq!(of_part["metrics"]["fpd"].as_array().unwrap().len(), 2);
+    assert!(of_part["best"]["kpd"]["value"].is_number());
+    assert_ne!(
+        of_part["metrics"]["n_hits:w1"],
+        found["metrics"]["n_hits:w1"]
+    );
     let nothing = text("nothing");
     std::fs::create_dir(path("nothing")).unwrap();
     complains(

@@ -108,6 +108,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.scan.given() {
         let setting = scan::Setting {
             reference: &args.reference,
+            events: args.reference_events.as_ref(),
+            voxels: &voxels,
             out: &args.out,
             options: Options {
                 threshold: args.threshold,
@@ -117,6 +119,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
                 ..Options::default()
             },
             regressor: args.regressor.name(),
+            distances: args.distances.distances.then_some(args.distances.seed),
             json: args.json,
         };
         return args.scan.run(&setting, global);

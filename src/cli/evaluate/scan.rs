@@ -1,13 +1,16 @@
 //! `--scan`: weights of one training, one after the other.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use calogen::data::{ShowerSet, Showers};
+use calogen::data::{ShowerSet, Showers, Voxels};
 use calogen::files::write_atomically;
 use calogen::generate::{Generator, LabelRows};
 use calogen::gpu::Gpu;
-use calogen::metrics::{Epoch, Options, Scan, evaluate, frechet_distance, scan_figures};
+use calogen::metrics::{
+    Epoch, Options, Scan, distance_figures, evaluate, frechet_distance, scan_figures,
+};
 use calogen::models::{self, Weights};
 use calogen::observables::{Geometry, SampleInfo, SingleSample};
 use calogen::reconstruct::Reconstructor;
@@ -24,7 +27,7 @@ pub struct ScanArgs {
     /// In place of --generated, a run's folder with epochs/ (`calogen train --keep-every`) or a folder of weights files:
     /// generates showers with each and writes scan.json, scan.csv, scan.html and plots of every figure by epoch. An
     /// interrupted scan goes on where it was [default: none]
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["generated", "sum_layers", "origin"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["generated", "sum_layers", "origin", "classifier", "inception", "relevance", "amplification"])]
     scan: Option<PathBuf>,
     /// Showers of the scan, evenly spread over the reference; as many are generated for their labels
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "scan", value_parser = clap::value_parser!(u64).range(2..))]
@@ -38,12 +41,18 @@ pub struct ScanArgs {
 pub struct Setting<'a> {
     /// Shower file to compare with.
     pub reference: &'a Path,
+    /// Its showers to take, if not all.
+    pub events: Option<&'a Range<usize>>,
+    /// How its voxels lie.
+    pub voxels: &'a Voxels,
     /// Folder of the results.
     pub out: &'a Path,
     /// How samples are compared.
     pub options: Options,
     /// Weights of a regressor.
     pub regressor: Option<&'a str>,
+    /// Adds distances over high-level features, with random numbers of this seed.
+    pub distances: Option<u64>,
     /// Prints JSON.
     pub json: bool,
 }
@@ -63,7 +72,13 @@ impl ScanArgs {
         let gpu = global.gpu()?;
         let first = Weights::read(&files[0].0)?;
         let system = models::open(&first.metadata.model, first.metadata.config.clone())?;
-        let set = ShowerSet::open([setting.reference])?.viewed(system.shape(), system.origin())?;
+        let mut set = ShowerSet::open_as([setting.reference], setting.voxels)?;
+        let mut name = setting.reference.display().to_string();
+        if let Some(events) = setting.events {
+            set = set.limited(events.clone())?;
+            name += &format!(", showers {}:{}", events.start, events.end);
+        }
+        let set = set.viewed(system.shape(), system.origin())?;
         let held = set.spread(self.scan_events as usize)?;
         let reference = sample(&set, held.layers.clone(), &held);
         let regressor = match setting.regressor {
@@ -80,7 +95,7 @@ impl ScanArgs {
             .threshold
             .or(set.info().threshold.map(f64::from));
         let mut scan = Scan {
-            reference: setting.reference.display().to_string(),
+            reference: name,
             events: held.len(),
             threshold: threshold.unwrap_or(0.0),
             seed: self.scan_seed,
@@ -98,7 +113,9 @@ impl ScanArgs {
                 step: weights.metadata.steps,
                 epoch: *epoch,
             };
-            let figures = match before.as_ref().and_then(|b| b.of(&at.hash)) {
+            let known = before.as_ref().and_then(|b| b.of(&at.hash));
+            let known = known.filter(|k| k.contains_key("fpd") == setting.distances.is_some());
+            let figures = match known {
                 Some(known) => known,
                 None => {
                     let made = generate(&gpu, weights, path, &held, self.scan_seed)?;
@@ -108,7 +125,15 @@ impl ScanArgs {
                         found.frechet_regression_distance =
                             frechet_distance(a, &b, b.len() / held.len());
                     }
-                    scan_figures(&found)
+                    let mut figures = scan_figures(&found);
+                    if let Some(seed) = setting.distances {
+                        let features =
+                            super::distances::high_level(&reference, &[&generated], scan.threshold);
+                        let (a, b) = features?;
+                        let found = b.first().map(|b| distance_figures(&a, b, seed, &|| ()));
+                        figures.extend(found.iter().flat_map(|d| d.distances()));
+                    }
+                    figures
                 }
             };
             scan.push(at, figures);

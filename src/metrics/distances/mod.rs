@@ -122,17 +122,18 @@ pub fn distances(
     tell: &dyn Fn(),
 ) -> Vec<Distances> {
     let [first, second] = reference.halves();
-    let halves = figures(&first, &second, seed, tell);
+    let halves = distance_figures(&first, &second, seed, tell);
     let all = generated.iter().map(|generated| Distances {
         features: reference.names.clone(),
         seed,
-        generated: figures(reference, generated, seed, tell),
+        generated: distance_figures(reference, generated, seed, tell),
         reference_halves: halves.clone(),
     });
     all.collect()
 }
 
-fn figures(
+/// All distances of `generated` from `reference`. `tell` hears of each of [`DISTANCE_PARTS`] parts that is done.
+pub fn distance_figures(
     reference: &Features,
     generated: &Features,
     seed: u64,
@@ -171,6 +172,17 @@ fn figures(
 }
 
 impl DistanceFigures {
+    /// The values of those that are least for equal samples, by their names in the report.
+    pub fn distances(&self) -> [(String, Option<f64>); 4] {
+        [
+            ("fpd", self.fpd),
+            ("kpd", self.kpd),
+            ("kernel_distance", self.kernel_distance),
+            ("mmd", self.mmd),
+        ]
+        .map(|(name, found)| (name.into(), found.map(|e| e.value)))
+    }
+
     /// All figures by the names under which tables show them.
     pub fn estimates(&self) -> [(&'static str, Option<Estimate>); 8] {
         let of = |figure: fn(&Neighbours) -> Estimate| self.neighbours.as_ref().map(figure);
