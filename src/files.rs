@@ -1,7 +1,7 @@
 //! Files that are there whole or not at all.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -25,18 +25,175 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// What `write` reports; nothing is left behind.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let Some(name) = path.file_name() else {
-        let what = format!("{}: expected the name of a file", path.display());
-        return Err(Error::Config(what));
-    };
-    let mut hidden = std::ffi::OsString::from(format!(".{}-", std::process::id()));
-    hidden.push(name);
-    let aside = path.with_file_name(hidden);
-    let done =
-        write(&aside).and_then(|()| std::fs::rename(&aside, path).map_err(|e| Error::io(path, e)));
-    if done.is_err() {
-        // The first error is the one to report; there may be no file to remove.
-        std::fs::remove_file(&aside).ok();
+    let aside = Aside::new(path)?;
+    write(aside.path())?;
+    aside.put_in_place()
+}
+
+/// The name of a hidden file beside another, under which that one is written. What stands there is deleted unless it is put
+/// in place.
+///
+/// A process that is killed leaves its file behind. Whoever writes to the same name next deletes it, where it is certain that
+/// nobody writes to it any more: the name says which process of which running system it belongs to, and only what a process
+/// of this system and this user that is gone has left is deleted (on Linux; elsewhere nothing is).
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// None once it is put in place.
+    path: Option<PathBuf>,
+    target: PathBuf,
+}
+
+impl Aside {
+    pub fn new(target: &Path) -> Result<Self> {
+        let Some(name) = target.file_name() else {
+            let what = format!("{}: expected the name of a file", target.display());
+            return Err(Error::Config(what));
+        };
+        let system = system().unwrap_or_else(|| "0".into());
+        sweep(target, &system);
+        // The extension stays at the end: some formats are told by it.
+        let mut hidden = std::ffi::OsString::from(format!(".{}-{system}-", std::process::id()));
+        hidden.push(name);
+        Ok(Self {
+            path: Some(target.with_file_name(hidden)),
+            target: target.to_path_buf(),
+        })
     }
-    done
+
+    pub fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(&self.target)
+    }
+
+    pub fn put_in_place(mut self) -> Result<()> {
+        if let Some(path) = &self.path {
+            std::fs::rename(path, &self.target).map_err(|e| Error::io(&self.target, e))?;
+        }
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // It is being given up; an error here would only hide the first one, and there may be no file.
+            std::fs::remove_file(path).ok();
+        }
+    }
+}
+
+/// What numbers of processes belong to: this run of the system and the name space of its process numbers, so that containers
+/// and other machines on a shared disk are told apart.
+fn system() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_hexdigit).collect() };
+    // "pid:[4026531836]"
+    let space: String = (space.to_str()?.chars())
+        .filter(char::is_ascii_digit)
+        .collect();
+    let boot = digits(&boot);
+    Some(format!("{}{space}", boot.get(..12)?))
+}
+
+/// Deletes what processes of this system that are gone have left beside `target`.
+#[cfg(target_os = "linux")]
+fn sweep(target: &Path, system: &str) {
+    use std::os::unix::fs::MetadataExt;
+
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Of processes of other users this one may see nothing, though they run.
+    let (Ok(entries), Ok(me)) = (std::fs::read_dir(folder), std::fs::metadata("/proc/self")) else {
+        return;
+    };
+    let Some(name) = target.file_name().and_then(|name| name.to_str()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let hidden = entry.file_name();
+        let process = (hidden.to_str())
+            .and_then(|hidden| {
+                hidden
+                    .strip_prefix('.')?
+                    .strip_suffix(name)?
+                    .strip_suffix('-')
+            })
+            .and_then(|rest| rest.split_once('-'))
+            .filter(|(process, of)| *of == system && process.parse::<u32>().is_ok());
+        let Some((process, _)) = process else {
+            continue;
+        };
+        let mine = entry
+            .metadata()
+            .is_ok_and(|m| m.is_file() && m.uid() == me.uid());
+        if mine && !Path::new("/proc").join(process).exists() {
+            // Another writer may have been quicker.
+            std::fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sweep(_: &Path, _: &str) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_what_the_dead_left_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a-b.h5");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let (dead, system) = (child.id(), system().unwrap());
+        let stale = [format!(".{dead}-{system}-a-b.h5")];
+        let kept = [
+            // A process that runs, another system, another target, names that only look alike.
+            format!(".1-{system}-a-b.h5"),
+            format!(".{dead}-{}-a-b.h5", "0".repeat(system.len())),
+            format!(".{dead}-{system}-b.h5"),
+            format!(".{dead}-{system}-a-b.h5.png"),
+            format!(".-{system}-a-b.h5"),
+            format!(".{dead}x-{system}-a-b.h5"),
+            format!("{dead}-{system}-a-b.h5"),
+        ];
+        for name in stale.iter().chain(&kept) {
+            std::fs::write(folder.path().join(name), "part").unwrap();
+        }
+        write_atomically(&target, b"whole").unwrap();
+        let mut wanted = kept.to_vec();
+        wanted.push("a-b.h5".into());
+        wanted.sort();
+        assert_eq!(names(folder.path()), wanted);
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("plot.png");
+        std::fs::write(&target, "old").unwrap();
+        let failed = replace(&target, |aside| {
+            assert_eq!(aside.extension().unwrap(), "png");
+            std::fs::write(aside, "new").unwrap();
+            assert_eq!(names(folder.path()).len(), 2);
+            Err(Error::Config("no".into()))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "no");
+        assert_eq!(names(folder.path()), ["plot.png"]);
+        assert_eq!(std::fs::read(&target).unwrap(), b"old");
+    }
 }
