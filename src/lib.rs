@@ -25,7 +25,7 @@
 //! | [`nn`] | parameters by name, layers, initial values, transforms of flows |
 //! | [`losses`] | losses over variables |
 //! | [`models`] | the systems, one file each; weights files |
-//! | [`geometry`] | where the cells of a shower lie |
+//! | [`geometry`], [`hits`] | where the cells of a shower lie; showers as lists of the cells hit |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
 //! | `latent` | codes of showers, and their pictures in two dimensions |
 //! | [`train`] / [`generate`] / [`reconstruct`] / [`classify`] / [`inception`] / [`report`] | the training loop / the generator / regressors / a network that tells samples apart / features of images / plots and the page |
@@ -45,6 +45,7 @@ pub mod generate;
 #[cfg(any(feature = "hdf5", feature = "report"))]
 pub mod geometry;
 pub mod gpu;
+pub mod hits;
 #[cfg(feature = "report")]
 pub mod inception;
 #[cfg(all(feature = "train", feature = "hdf5"))]

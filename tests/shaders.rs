@@ -35,7 +35,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "GROUPS" => [3.0, 1.0],
         "TAPS" => [3.0, 1.0],
         "DEEP" => [2.0, 4.0],
-        "VECTOR" | "SHARE" | "ONE_TAP" => [1.0, 0.0],
+        "VECTOR" | "SHARE" | "ONE_TAP" | "HALF" => [1.0, 0.0],
         _ => panic!("{name}: name values of this override in tests/shaders.rs"),
     };
     values[variant]

@@ -56,6 +56,11 @@ for i in $(seq "$kills"); do
         resumed=$((resumed + 1))
     fi
 done
+# The next one that writes there sweeps up what the killed ones left.
+"$calogen" generate "$work/run" --events 8 --energy 50 --out "$work/showers.h5" >/dev/null 2>"$work/err" || fail "$(cat "$work/err")"
+left=$(find "$work" -maxdepth 1 -name '.*-showers.h5')
+[ -z "$left" ] || fail "left behind: $left"
+rm "$work/showers.h5"
 echo "$kills kills, $resumed checks by resuming: no half file, no lost checkpoint"
 
 full() { # WHAT, then a command that must fail with one message

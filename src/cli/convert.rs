@@ -7,16 +7,16 @@ use calogen::data::{Labels, ShowerFile, ShowerWriter};
 use calogen::{Error, Result};
 
 use super::Global;
-use super::files::{VoxelArgs, events};
+use super::files::{StorageArgs, VoxelArgs, events};
 use super::output::{Progress, print};
 
 /// Bytes of cells that are held at once.
 const BLOCK: usize = 32 << 20;
 
-/// Convert a shower file of any layout that is read into HDF5 of datasets `layers` and `energy`
+/// Convert a shower file of any layout that is read into HDF5 of datasets `layers` and `energy`, or of hits (--sparse)
 ///
-/// Reads CaloChallenge files, npz files of ALICE ZDC and CMS HGCAL, and HDF5 with its datasets in a group. Cells are
-/// written as float32.
+/// Reads CaloChallenge files, npz files of ALICE ZDC and CMS HGCAL, and HDF5 with its datasets in a group, dense or sparse.
+/// Cells are written as float32.
 #[derive(clap::Args)]
 pub struct Args {
     /// Shower file to read; of a pair of npz files that of the responses, or RESPONSES.npz,PARTICLES.npz
@@ -27,6 +27,8 @@ pub struct Args {
     /// Showers to take, from A up to and without B [default: all]
     #[arg(long, value_name = "A:B", value_parser = events)]
     events: Option<Range<usize>>,
+    #[command(flatten)]
+    storage: StorageArgs,
     #[command(flatten)]
     voxels: VoxelArgs,
 }
@@ -48,7 +50,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
         position: file.has_position(),
         conditions: info.condition_names.clone(),
     };
-    let mut writer = ShowerWriter::create(&args.out, info, labels)?;
+    let mut writer = ShowerWriter::create_as(&args.out, info, labels, args.storage.storage())?;
     let progress = Progress::new("convert", "showers", events.len() as u64);
     let cells: usize = info.shape.iter().product();
     let (chunk, count) = (file.rows_together(), events.len());

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use calogen::Result;
-use calogen::data::{Voxels, read_binning};
+use calogen::data::{Storage, Voxels, read_binning};
 use calogen::geometry::CaloChallenge;
 
 /// How the voxels of CaloChallenge files lie, which the files do not say.
@@ -29,6 +29,39 @@ impl VoxelArgs {
             (None, Some(set)) => Voxels::Layers(set.layers()),
             (None, None) => Voxels::Recognised,
         })
+    }
+}
+
+/// How a shower file is written.
+#[derive(clap::Args)]
+pub struct StorageArgs {
+    /// Write only the cells hit: `offsets` [N+1], `cells` and `energies` in place of `layers`; every command reads it
+    #[arg(long)]
+    sparse: bool,
+    #[command(flatten)]
+    compression: Compression,
+}
+
+impl StorageArgs {
+    pub fn storage(&self) -> Storage {
+        self.compression.storage(self.sparse)
+    }
+}
+
+/// How hard a file is compressed.
+#[derive(clap::Args)]
+pub struct Compression {
+    /// Deflate's level, 0 (none, fastest) to 9 (smallest file)
+    #[arg(long, default_value_t = Storage::default().level, value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=9))]
+    compression: u8,
+}
+
+impl Compression {
+    pub fn storage(&self, sparse: bool) -> Storage {
+        Storage {
+            sparse,
+            level: self.compression,
+        }
     }
 }
 

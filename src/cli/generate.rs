@@ -5,13 +5,14 @@ mod devices;
 use std::path::PathBuf;
 
 use calogen::data::{Labels, Provenance, ShowerInfo, ShowerWriter, Showers};
-use calogen::generate::{Generator, stream_several};
+use calogen::generate::{Generator, LabelRows, stream_hits_several, stream_several};
 use calogen::models::Weights;
 use calogen::{Error, Result};
 
 use super::Global;
+use super::files::StorageArgs;
 use super::labels::{Source, Wanted};
-use super::output::{Progress, print, print_json, say};
+use super::output::{Progress, peak_host_bytes, print, print_json, say};
 use super::weights::find;
 
 /// Generate showers into a file
@@ -25,8 +26,8 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     events: u64,
     /// File to write (HDF5)
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "discard")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     wanted: Wanted,
     /// Leave out an optional part of the model, such as the `post` processor or the `prior` of a BIB-AE; several times for
@@ -39,6 +40,14 @@ pub struct Args {
     /// Empty cells below this, in the unit of the file [default: the threshold that the weights record]
     #[arg(long, value_name = "E")]
     threshold: Option<f32>,
+    #[command(flatten)]
+    storage: StorageArgs,
+    /// Bring energies to the host as float16, half the bytes: each is rounded to 11 bits, then compared with the threshold
+    #[arg(long)]
+    half: bool,
+    /// Write nothing: what the rate to a file is compared with
+    #[arg(long, hide = true, conflicts_with = "out")]
+    discard: bool,
     /// Number of the first event
     #[arg(long, default_value_t = 0, value_name = "K")]
     first_event: u64,
@@ -107,53 +116,81 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         conditions: extra_names.clone(),
     };
     let shape = generator.shape();
-    let mut writer = ShowerWriter::create(&args.out, &info, labels)?;
+    let storage = args.storage.storage();
     let left_out: String = args
         .without
         .iter()
         .map(|p| format!(" without {p}"))
         .collect();
+    let (version, rounded) = (
+        env!("CARGO_PKG_VERSION"),
+        if args.half { ", float16" } else { "" },
+    );
     let from = Provenance {
-        generated_by: format!("calogen {} {}", env!("CARGO_PKG_VERSION"), about.model),
+        generated_by: format!("calogen {version} {}{rounded}", about.model),
         weights: format!("{}{left_out}", generator.hash()),
         labels: source.to_string(),
         seed: args.wanted.seed,
         first_event: args.first_event,
         devices: devices::described(&gpus),
     };
-    from.write(&mut writer)?;
+    let mut writer = match &args.out {
+        Some(out) => {
+            let mut writer = ShowerWriter::create_as(out, &info, labels, storage)?;
+            from.write(&mut writer)?;
+            Some(writer)
+        }
+        None => None,
+    };
 
     let start = std::time::Instant::now();
     let progress = Progress::new("generate", "showers", args.events);
     for generator in &mut generators {
         generator.set_batch(args.batch);
         generator.set_threshold(threshold);
+        generator.set_half(args.half);
     }
-    let made = stream_several(
-        &mut generators,
-        args.wanted.seed,
-        args.first_event..end,
-        |generator, first, count| source.rows(generator, first, count),
-        |rows, block| {
-            let own = |i: usize| rows.row(i);
-            let each = 0..block.events;
-            let conditions = each
-                .clone()
-                .flat_map(|i| extra.iter().map(move |&c| own(i)[c]));
-            let showers = Showers {
-                shape,
-                layers: block.showers.to_vec(),
-                energy: each.clone().map(|i| own(i)[0]).collect(),
-                position: position
-                    .map(|(x, y)| each.clone().map(|i| [own(i)[x], own(i)[y]]).collect()),
-                conditions: (!extra.is_empty()).then(|| conditions.collect()),
-                condition_names: extra_names.clone(),
-            };
-            progress.advance(block.events as u64);
-            writer.append(&showers)
-        },
-    )?;
-    writer.finish()?;
+    let labelled = |rows: &LabelRows, layers: Vec<f32>| {
+        let each = || (0..rows.events()).map(|i| rows.row(i));
+        let conditions = each().flat_map(|row| extra.iter().map(move |&c| row[c]));
+        Showers {
+            shape,
+            layers,
+            energy: each().map(|row| row[0]).collect(),
+            position: position.map(|(x, y)| each().map(|row| [row[x], row[y]]).collect()),
+            conditions: (!extra.is_empty()).then(|| conditions.collect()),
+            condition_names: extra_names.clone(),
+        }
+    };
+    let (seed, events) = (args.wanted.seed, args.first_event..end);
+    let labels = |generator: &Generator, first, count| source.rows(generator, first, count);
+    // The next showers are computed on other threads while these are written.
+    let made = match storage.sparse {
+        true => stream_hits_several(&mut generators, seed, events, labels, |part| {
+            progress.advance(part.labels.events() as u64);
+            let labels = labelled(&part.labels, Vec::new());
+            match &mut writer {
+                Some(writer) => writer.append_hits(&labels, &part.showers),
+                None => Ok(()),
+            }
+        }),
+        false => stream_several(&mut generators, seed, events, labels, |part| {
+            progress.advance(part.labels.events() as u64);
+            match &mut writer {
+                Some(writer) => writer.append(&labelled(&part.labels, part.showers)),
+                None => Ok(()),
+            }
+        }),
+    }?;
+    if let Some(writer) = writer {
+        writer.finish()?;
+    }
+    for batch in generators.iter().filter_map(Generator::smaller_batch) {
+        say(&format!(
+            "calogen: warning: no room on the device for {} showers at once: {batch} were computed at once",
+            args.batch
+        ));
+    }
     drop(progress);
     let seconds = start.elapsed().as_secs_f64();
     if args.profile {
@@ -167,7 +204,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return print_json(&serde_json::json!({
             "file": args.out, "events": args.events, "seed": args.wanted.seed, "first_event": args.first_event,
             "weights_sha256": from.weights, "seconds": seconds, "showers_per_second": rate,
-            "device": gpus[0].capabilities().name, "devices": devices,
+            "peak_memory_bytes": peak_host_bytes(), "device": gpus[0].capabilities().name, "devices": devices,
         }));
     }
     if gpus.len() > 1 {
@@ -178,6 +215,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     print(&format!(
         "{} showers in {seconds:.1} s ({rate:.0}/s): {}",
         args.events,
-        args.out.display()
+        args.out
+            .as_deref()
+            .map_or("nowhere".into(), |out| out.display().to_string())
     ))
 }

@@ -6,11 +6,13 @@ use calogen::data::{Labels, Provenance, ShowerFile, ShowerWriter};
 use calogen::{Error, Result};
 
 use super::Global;
+use super::files::Compression;
 use super::output::{Progress, print, print_json};
 
 /// Join files of consecutive events, generated in several ranges (`generate --first-event`), in the order of their events
 ///
-/// The files must be of the same weights, seed, labels and settings, and their ranges must follow one another.
+/// The files must be of the same weights, seed, labels and settings, all sparse or none, and their ranges must follow one
+/// another.
 #[derive(clap::Args)]
 pub struct Args {
     /// Shower files that `calogen generate` wrote, in any order
@@ -19,6 +21,8 @@ pub struct Args {
     /// File to write (HDF5)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    compression: Compression,
     /// Print a summary as one JSON object
     #[arg(long)]
     json: bool,
@@ -66,7 +70,8 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
         conditions: first.file.info().condition_names.clone(),
     };
     let total = last.end() - first.from.first_event;
-    let mut writer = ShowerWriter::create(&args.out, first.file.info(), labels)?;
+    let storage = args.compression.storage(first.file.is_sparse());
+    let mut writer = ShowerWriter::create_as(&args.out, first.file.info(), labels, storage)?;
     let mut from = first.from.clone();
     for device in parts.iter().flat_map(|part| &part.from.devices) {
         if !from.devices.contains(device) {
@@ -105,6 +110,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
 fn same_origin(a: &Part, b: &Part) -> Result<()> {
     let both = [&a.file, &b.file].map(|file| {
         let info = file.info();
+        let layout = if file.is_sparse() { "sparse" } else { "dense" };
         [
             ("shape [Z,X,Y]", format!("{:?}", info.shape)),
             ("unit", info.unit.clone()),
@@ -113,6 +119,7 @@ fn same_origin(a: &Part, b: &Part) -> Result<()> {
             ("cell_size_mm", format!("{:?}", info.cell_size_mm)),
             ("conditions", info.condition_names.join(", ")),
             ("position", file.has_position().to_string()),
+            ("layout", layout.to_owned()),
         ]
     });
     let origins = [&a.from, &b.from].map(|from| {

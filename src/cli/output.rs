@@ -66,6 +66,14 @@ pub fn stop_on_interrupt(message: &'static str) -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// The most memory that this process has held so far, where the system tells.
+pub fn peak_host_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// How long nothing is said about work in progress where no bar is drawn.
 const SILENCE: Duration = Duration::from_secs(10);
 

@@ -76,6 +76,11 @@ impl ShowerFile {
         self.layout.double
     }
 
+    /// True where cells are stored as hits.
+    pub fn is_sparse(&self) -> bool {
+        self.layout.sparse
+    }
+
     /// Rows that are best read together: those of a chunk.
     pub fn rows_together(&self) -> usize {
         self.span().0

@@ -228,11 +228,7 @@ pub(super) fn string(of: &Location, name: &str) -> hdf5::Result<Option<String>> 
 }
 
 /// A numeric attribute as a list.
-pub(super) fn numbers(of: &Location, name: &str) -> hdf5::Result<Option<Vec<f32>>> {
-    numbers_as(of, name)
-}
-
-fn numbers_as<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<Vec<T>>> {
+pub(super) fn numbers<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<Vec<T>>> {
     let Some(found) = attribute(of, name)? else {
         return Ok(None);
     };
@@ -252,13 +248,21 @@ fn numbers_as<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<Vec<T>>
 
 /// A numeric attribute of one value, scalar or an array of one.
 pub(super) fn number<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<T>> {
-    match numbers_as(of, name)? {
+    match numbers(of, name)? {
         Some(list) if list.len() == 1 => Ok(Some(list[0])),
         Some(list) => {
             Err(format!("attribute `{name}` has {} values, expected 1", list.len()).into())
         }
         None => Ok(None),
     }
+}
+
+/// Whether values are stored as whole numbers.
+pub(super) fn is_integer(of: &Container) -> hdf5::Result<bool> {
+    Ok(matches!(
+        of.dtype()?.to_descriptor(),
+        Ok(TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(_))
+    ))
 }
 
 /// Whether values are stored in more than single precision.

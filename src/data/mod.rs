@@ -1,7 +1,8 @@
 //! Showers in files and in host memory.
 //!
 //! A shower file is HDF5: `layers` `[N,Z,X,Y]` and `energy` `[N,1]` at the root or together in one group, with optional
-//! labels `position` `[N,2]` and `conditions` `[N,C]`. Files of the CaloChallenge and the npz files of two experiments are
+//! labels `position` `[N,2]` and `conditions` `[N,C]`; a sparse one has the hits of the showers in place of `layers`
+//! ([`Storage`]). Files of the CaloChallenge and the npz files of two experiments are
 //! read as well. [`ShowerFile`] reads them, [`ShowerWriter`] writes it, [`ShowerSet`]
 //! joins several of them, and [`Batches`] shuffles them into training batches on a thread of its own. A file is checked
 //! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
@@ -35,6 +36,8 @@ mod write;
 pub use batches::Batches;
 #[cfg(feature = "hdf5")]
 pub use binning::{Voxels, read_binning};
+#[cfg(feature = "hdf5")]
+pub use columns::Storage;
 #[cfg(feature = "hdf5")]
 pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]

@@ -1,10 +1,15 @@
 //! Writing a shower file block by block, so that the old file or the complete new one is found, never a part.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::columns::{Columns, append, set_string};
+use hdf5_metno as hdf5;
+
+use super::columns::{Cells, Columns, Storage, append, set_string};
 use super::h5::{self, failed};
 use super::{ShowerInfo, Showers};
+use crate::files::Aside;
+use crate::hits::Hits;
 use crate::{Error, Result};
 
 /// The labels that a written file has besides the incident energy.
@@ -21,41 +26,34 @@ pub struct Labels {
 /// A writer that is dropped before that leaves nothing behind.
 #[derive(Debug)]
 pub struct ShowerWriter {
-    // Before `temporary`: some systems delete no file that is open.
+    // Before `aside`: some systems delete no file that is open.
     out: Columns,
-    temporary: Temporary,
+    aside: Aside,
     path: PathBuf,
     info: ShowerInfo,
     events: usize,
+    /// Hits written so far.
+    hits: usize,
     broken: bool,
 }
 
-/// A file that is deleted unless it is renamed.
-#[derive(Debug)]
-struct Temporary(Option<PathBuf>);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // It is being given up; an error here would only hide the first one.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 impl ShowerWriter {
-    /// Begins a file. `labels` decides on the names of the conditions, not `info`.
+    /// Begins a file of the default [`Storage`]. `labels` decides on the names of the conditions, not `info`.
     pub fn create(path: impl AsRef<Path>, info: &ShowerInfo, labels: Labels) -> Result<Self> {
+        Self::create_as(path, info, labels, Storage::default())
+    }
+
+    /// Begins a file.
+    pub fn create_as(
+        path: impl AsRef<Path>,
+        info: &ShowerInfo,
+        labels: Labels,
+        storage: Storage,
+    ) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         if let Some(what) = unwritable(info, &labels) {
             return Err(Error::Config(format!("{}: {what}", path.display())));
         }
-        let Some(name) = path.file_name() else {
-            return Err(Error::Config(format!(
-                "{}: not the name of a file",
-                path.display()
-            )));
-        };
         let folder = path
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
@@ -67,25 +65,21 @@ impl ShowerWriter {
                 "is a directory, expected the name of a file",
             ));
         }
-        let beside = folder.join(format!(
-            ".{}.tmp-{}",
-            name.to_string_lossy(),
-            std::process::id()
-        ));
         let wrong = |e| failed(&path, "cannot be created", e);
-        let file = h5::options().create(&beside).map_err(wrong)?;
-        let temporary = Temporary(Some(beside));
+        let aside = Aside::new(&path)?;
+        let file = h5::options().create(aside.path()).map_err(wrong)?;
         let info = ShowerInfo {
             condition_names: labels.conditions.clone(),
             ..info.clone()
         };
-        let out = Columns::create(file, &info, &labels).map_err(wrong)?;
+        let out = Columns::create(file, &info, &labels, storage).map_err(wrong)?;
         Ok(Self {
             out,
-            temporary,
+            aside,
             path,
             info,
             events: 0,
+            hits: 0,
             broken: false,
         })
     }
@@ -103,46 +97,88 @@ impl ShowerWriter {
 
     /// Appends showers of the file's shape and labels, with finite energies.
     pub fn append(&mut self, showers: &Showers) -> Result<()> {
-        self.check(showers)?;
-        let rows = self.events..self.events + showers.len();
-        let cells = |n: usize| {
-            let [z, x, y] = self.info.shape;
-            vec![n, z, x, y]
+        self.check_labels(showers)?;
+        self.check_cells(showers)?;
+        let cells = match &self.out.cells {
+            Cells::Dense(_) => None,
+            Cells::Sparse { .. } => Some(Hits::of(&showers.layers, showers.cells())),
         };
-        let written = (|| {
-            append(&self.out.layers, cells, &rows, &showers.layers)?;
-            append(&self.out.energy, |n| vec![n, 1], &rows, &showers.energy)?;
-            if let (Some(data), Some(position)) = (&self.out.position, &showers.position) {
-                append(data, |n| vec![n, 2], &rows, position.as_flattened())?;
-            }
-            if let (Some(data), Some(conditions)) = (&self.out.conditions, &showers.conditions) {
-                append(
-                    data,
-                    |n| vec![n, self.info.condition_names.len()],
-                    &rows,
-                    conditions,
-                )?;
-            }
-            Ok(())
-        })();
-        match written {
-            Ok(()) => self.events = rows.end,
-            Err(_) => self.broken = true,
-        }
-        written.map_err(|e| {
-            failed(
+        self.write(showers, cells.as_ref())
+    }
+
+    /// Appends showers given by their hits to a sparse file. Of `labels` all is taken but the cells.
+    pub fn append_hits(&mut self, labels: &Showers, hits: &Hits) -> Result<()> {
+        self.check_labels(labels)?;
+        if !matches!(self.out.cells, Cells::Sparse { .. }) {
+            return Err(Error::format(
                 &self.path,
-                &format!("writing events {} to {}", rows.start, rows.end),
-                e,
-            )
-        })
+                "hits for a file of whole showers",
+            ));
+        }
+        self.check_hits(labels, hits)?;
+        self.write(labels, Some(hits))
+    }
+
+    fn write(&mut self, showers: &Showers, hits: Option<&Hits>) -> Result<()> {
+        let rows = self.events..self.events + showers.len();
+        match self.write_rows(showers, hits, &rows) {
+            Ok(()) => {
+                self.events = rows.end;
+                self.hits += hits.map_or(0, |hits| hits.cells.len());
+                Ok(())
+            }
+            Err(e) => {
+                self.broken = true;
+                let what = format!("writing events {} to {}", rows.start, rows.end);
+                Err(failed(&self.path, &what, e))
+            }
+        }
+    }
+
+    fn write_rows(
+        &self,
+        showers: &Showers,
+        hits: Option<&Hits>,
+        rows: &Range<usize>,
+    ) -> hdf5::Result<()> {
+        match (&self.out.cells, hits) {
+            (Cells::Dense(layers), _) => {
+                let [z, x, y] = self.info.shape;
+                append(layers, |n| vec![n, z, x, y], rows, &showers.layers)?;
+            }
+            (
+                Cells::Sparse {
+                    offsets,
+                    cells,
+                    energies,
+                },
+                Some(hits),
+            ) => {
+                let ends = hits.offsets[1..].iter();
+                let ends: Vec<u64> = ends.map(|&o| (self.hits + o) as u64).collect();
+                let own = self.hits..self.hits + hits.cells.len();
+                append(cells, |n| vec![n], &own, &hits.cells)?;
+                append(energies, |n| vec![n], &own, &hits.energies)?;
+                append(offsets, |n| vec![n], &(rows.start + 1..rows.end + 1), &ends)?;
+            }
+            (Cells::Sparse { .. }, None) => return Err("a sparse file without hits".into()),
+        }
+        append(&self.out.energy, |n| vec![n, 1], rows, &showers.energy)?;
+        if let (Some(data), Some(position)) = (&self.out.position, &showers.position) {
+            append(data, |n| vec![n, 2], rows, position.as_flattened())?;
+        }
+        if let (Some(data), Some(conditions)) = (&self.out.conditions, &showers.conditions) {
+            let columns = self.info.condition_names.len();
+            append(data, |n| vec![n, columns], rows, conditions)?;
+        }
+        Ok(())
     }
 
     /// Completes the file and puts it in place.
     pub fn finish(self) -> Result<()> {
         let Self {
             out,
-            mut temporary,
+            aside,
             path,
             events,
             broken,
@@ -157,32 +193,27 @@ impl ShowerWriter {
         if events == 0 {
             return Err(Error::format(&path, "not written: there are no showers"));
         }
+        let wrong = |e| failed(&path, "cannot be completed", e);
         let Columns {
-            layers,
+            cells,
             energy,
             position,
             conditions,
             file,
         } = out;
-        file.flush()
-            .map_err(|e| failed(&path, "cannot be completed", e))?;
-        drop((layers, energy, position, conditions));
-        file.close()
-            .map_err(|e| failed(&path, "cannot be completed", e))?;
-        if let Some(beside) = &temporary.0 {
-            // Else a power cut soon after the rename could leave an empty file under the final name.
-            std::fs::OpenOptions::new()
-                .write(true)
-                .open(beside)
-                .and_then(|f| f.sync_all())
-                .and_then(|()| std::fs::rename(beside, &path))
-                .map_err(|e| Error::io(&path, e))?;
-        }
-        temporary.0 = None;
-        Ok(())
+        file.flush().map_err(wrong)?;
+        drop((cells, energy, position, conditions));
+        file.close().map_err(wrong)?;
+        // Else a power cut soon after the rename could leave an empty file under the final name.
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(aside.path())
+            .and_then(|f| f.sync_all())
+            .map_err(|e| Error::io(&path, e))?;
+        aside.put_in_place()
     }
 
-    fn check(&self, showers: &Showers) -> Result<()> {
+    fn check_labels(&self, showers: &Showers) -> Result<()> {
         let (n, columns) = (showers.len(), self.info.condition_names.len());
         let wrong = |what: String| Err(Error::format(&self.path, what));
         if showers.shape != self.info.shape {
@@ -198,11 +229,6 @@ impl ShowerWriter {
             ));
         }
         let counts = [
-            (
-                "layers",
-                Some(showers.layers.len()),
-                Some(n * showers.cells()),
-            ),
             (
                 "position",
                 showers.position.as_ref().map(Vec::len),
@@ -225,31 +251,70 @@ impl ShowerWriter {
             }
         }
         for i in 0..n {
-            let at = self.events + i;
             let energy = showers.energy[i];
             if !(energy.is_finite() && energy >= 0.0) {
-                return Err(self.not_finite(at, format!("the incident energy is {energy}")));
-            }
-            if let Some(cell) = showers.shower(i).iter().find(|v| !v.is_finite()) {
-                return Err(self.not_finite(at, format!("a cell is {cell}")));
+                return Err(self.not_finite(i, format!("the incident energy is {energy}")));
             }
             let position = showers.position.as_ref().map_or(&[][..], |p| &p[i]);
-            if let Some(label) = showers
-                .condition_row(i)
-                .iter()
-                .chain(position)
-                .find(|v| !v.is_finite())
-            {
-                return Err(self.not_finite(at, format!("a label is {label}")));
+            let mut labels = showers.condition_row(i).iter().chain(position);
+            if let Some(label) = labels.find(|v| !v.is_finite()) {
+                return Err(self.not_finite(i, format!("a label is {label}")));
             }
         }
         Ok(())
     }
 
+    fn check_cells(&self, showers: &Showers) -> Result<()> {
+        let (found, expected) = (showers.layers.len(), showers.len() * showers.cells());
+        if found != expected {
+            let what = format!("{found} values of `layers`, expected {expected}");
+            return Err(Error::format(&self.path, what));
+        }
+        match showers.layers.iter().position(|v| !v.is_finite()) {
+            Some(at) => {
+                let what = format!("a cell is {}", showers.layers[at]);
+                Err(self.not_finite(at / showers.cells(), what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_hits(&self, labels: &Showers, hits: &Hits) -> Result<()> {
+        let wrong = |what: String| Err(Error::format(&self.path, what));
+        let (total, cells) = (hits.cells.len(), labels.cells());
+        let bounds = (hits.offsets.first(), hits.offsets.last());
+        if hits.showers() != labels.len()
+            || bounds != (Some(&0), Some(&total))
+            || hits.energies.len() != total
+            || !hits.offsets.is_sorted()
+        {
+            return wrong(format!(
+                "hits that are not those of {} showers",
+                labels.len()
+            ));
+        }
+        for i in 0..labels.len() {
+            let (own, energies) = hits.shower(i);
+            let ascending = own.is_sorted_by(|a, b| a < b);
+            if !ascending || own.last().is_some_and(|&c| c as usize >= cells) {
+                let event = self.events + i;
+                return wrong(format!(
+                    "event {event} to be written: its cells are not ascending ones below {cells}"
+                ));
+            }
+            if let Some(cell) = energies.iter().find(|v| !v.is_finite()) {
+                return Err(self.not_finite(i, format!("a cell is {cell}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The event is counted within the block that is to be written.
     fn not_finite(&self, event: usize, what: String) -> Error {
         Error::NotFinite(format!(
-            "{}: event {event} to be written: {what}",
-            self.path.display()
+            "{}: event {} to be written: {what}",
+            self.path.display(),
+            self.events + event
         ))
     }
 }

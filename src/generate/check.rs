@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Generator;
+use super::{Form, Generator};
 use crate::gpu::Gpu;
 use crate::models::{self, Preset};
 use crate::ops::random;
@@ -68,8 +68,8 @@ pub fn self_test(gpu: &Arc<Gpu>) -> Result<SelfTest> {
         plain: true,
         ..Options::default()
     };
-    let program = generator.compile_with(EVENTS, plain)?;
-    generator.programs.insert(EVENTS, program);
+    let program = generator.compile_with(EVENTS, Form::Cells, plain)?;
+    generator.programs.insert((EVENTS, Form::Cells), program);
     let plain = generator.generate(&labels, AT.0, AT.1)?;
     let largest = plain.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let pairs = fast.iter().zip(&plain);

@@ -1,7 +1,7 @@
 //! Showers that stay on the device, for host programs that compute there.
 
 use super::stream::Batches;
-use super::{Generator, LabelRows};
+use super::{Form, Generator, LabelRows};
 use crate::{Error, Result};
 
 impl Generator {
@@ -63,11 +63,15 @@ impl Generator {
             return Err(Error::Config(what.into()));
         }
         let each = self.cells() as u64 * 4;
-        let mut batches = Batches::new(self, labels, seed, first_event)?;
-        while let Some(started) = batches.start(|generator, computed| {
+        let mut batches = Batches::new(self, labels, seed, first_event, Form::Cells)?;
+        while let Some(started) = batches.start(|program, computed| {
             let at = offset + computed.first as u64 * each;
-            let program = &generator.programs[&computed.batch];
-            program.copy_to("showers", computed.events as u64 * each, showers, at)
+            program.copy_to(
+                Form::Cells.output(),
+                computed.events as u64 * each,
+                showers,
+                at,
+            )
         }) {
             started?;
         }

@@ -15,7 +15,7 @@
 //! | [`generate`](Generator::generate) | one array `[events, Z, X, Y]` |
 //! | [`showers`](Generator::showers) | an iterator, a shower at a time |
 //! | [`for_each`](Generator::for_each), [`stream`](Generator::stream) | a callback by shower or by batch, borrowed, in constant memory |
-//! | [`hits`](Generator::hits), [`for_each_hits`](Generator::for_each_hits) | cell index and energy of the cells hit |
+//! | [`hits`](Generator::hits), [`for_each_hits`](Generator::for_each_hits), [`stream_hits`](Generator::stream_hits) | cell index and energy of the cells hit: only they leave the device |
 //! | [`generate_on_device`](Generator::generate_on_device), [`generate_into`](Generator::generate_into) | a `wgpu::Buffer`: nothing travels to the host |
 //!
 //! # Devices and threads
@@ -40,22 +40,24 @@
 //! # Ok::<(), calogen::Error>(())
 //! ```
 //!
-//! [`stream_several`] has several devices make one stream of events. A program that computes on wgpu itself hands its own
+//! [`stream_several`] and [`stream_hits_several`] have several devices make one stream of events. A program that computes on wgpu itself hands its own
 //! device to [`Gpu::from_device`].
 
 mod check;
 mod device;
 mod export;
+mod half;
 mod hits;
 mod labels;
 mod several;
 mod stream;
 
+pub use crate::hits::Hits;
 pub use check::{SelfTest, self_test};
 pub use export::Example;
-pub use hits::{Hits, HitsOf};
+pub use hits::{HitBlock, HitsOf};
 pub use labels::{LabelRows, Outside};
-pub use several::stream_several;
+pub use several::{Part, stream_hits_several, stream_several};
 pub use stream::{Block, Shower, Showers};
 
 use std::collections::HashMap;
@@ -64,6 +66,7 @@ use std::sync::Arc;
 
 use crate::gpu::{Gpu, Profile};
 use crate::models::{self, Build, Conditioning, Metadata, Networks, System, Weights};
+use crate::ops::HitFormat;
 use crate::tape::{Options, Plan, Program, Tape};
 use crate::{Error, Result};
 
@@ -72,6 +75,27 @@ pub const BATCH: usize = 256;
 /// Batches are filled up to a multiple of this: what every kernel can take whole.
 const TILE: usize = 8;
 
+/// What of a batch travels to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    /// Every cell, float32.
+    Cells,
+    /// Every cell, two of them as float16 in a word.
+    HalfCells,
+    /// The cells hit.
+    Hits(HitFormat),
+}
+
+impl Form {
+    /// Name of the program's output.
+    fn output(self) -> &'static str {
+        match self {
+            Self::Cells | Self::HalfCells => "showers",
+            Self::Hits(_) => "hits",
+        }
+    }
+}
+
 /// A trained system ready to sample.
 pub struct Generator {
     gpu: Arc<Gpu>,
@@ -79,9 +103,13 @@ pub struct Generator {
     networks: Networks,
     metadata: Metadata,
     hash: String,
-    programs: HashMap<usize, Program>,
+    programs: HashMap<(usize, Form), Program>,
     batch: usize,
     threshold: f32,
+    half: bool,
+    smaller: Option<usize>,
+    /// Hits of a shower that are read before their number is known.
+    expected_hits: Option<usize>,
 }
 
 impl Generator {
@@ -122,6 +150,9 @@ impl Generator {
             programs,
             batch: BATCH,
             threshold: 0.0,
+            half: false,
+            smaller: None,
+            expected_hits: None,
         })
     }
 
@@ -154,6 +185,9 @@ impl Generator {
             programs,
             batch: BATCH,
             threshold: 0.0,
+            half: false,
+            smaller: None,
+            expected_hits: None,
         })
     }
 
@@ -190,6 +224,12 @@ impl Generator {
     /// Showers computed at once. Events are the same, to the bit, for any batch.
     pub fn set_batch(&mut self, batch: usize) {
         self.batch = batch.max(1);
+        self.smaller = None;
+    }
+
+    /// The batch in use where the device had no room for the one asked for.
+    pub fn smaller_batch(&self) -> Option<usize> {
+        self.smaller
     }
 
     /// Empties cells below `threshold`, in the unit of the cells. 0 leaves all.
@@ -197,56 +237,74 @@ impl Generator {
         self.threshold = threshold;
     }
 
+    /// Has energies travel to the host as float16, half the bytes: each is rounded to the nearest, before it is compared with
+    /// the threshold. One above 65504, in the unit of the cells, is then an error. Not by default; showers that stay on the
+    /// device are not rounded.
+    pub fn set_half(&mut self, half: bool) {
+        self.half = half;
+    }
+
+    fn cells_form(&self) -> Form {
+        match self.half {
+            true => Form::HalfCells,
+            false => Form::Cells,
+        }
+    }
+
     /// Compiles the sampler for `batch` showers, or for half as many if the device has no room, and so on.
-    fn prepare(&mut self, mut batch: usize) -> Result<usize> {
+    fn prepare(&mut self, mut batch: usize, form: Form) -> Result<usize> {
         loop {
-            if self.programs.contains_key(&batch) {
+            if self.programs.contains_key(&(batch, form)) {
                 return Ok(batch);
             }
-            match self.gpu.guarded(|| self.compile(batch)) {
+            match self.gpu.guarded(|| self.compile(batch, form)) {
                 Ok(program) => {
-                    self.programs.insert(batch, program);
+                    self.programs.insert((batch, form), program);
                     return Ok(batch);
                 }
                 Err(Error::OutOfMemory(_)) if batch > TILE => {
-                    batch = (batch / 2).next_multiple_of(TILE)
+                    batch = (batch / 2).next_multiple_of(TILE);
+                    self.smaller = Some(batch);
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn compile(&self, batch: usize) -> Result<Program> {
+    fn compile(&self, batch: usize, form: Form) -> Result<Program> {
         let options = Options {
             frozen: true,
             ..Options::default()
         };
-        self.compile_with(batch, options)
+        self.compile_with(batch, form, options)
     }
 
-    fn compile_with(&self, batch: usize, options: Options) -> Result<Program> {
+    fn compile_with(&self, batch: usize, form: Form, options: Options) -> Result<Program> {
         let tape = Tape::new();
         let build = Build::new(&tape, &self.networks, self.system.as_ref(), batch);
         let showers = self.system.sample(&build);
-        // 1 where a cell is at least the threshold.
-        let kept = 1.0
-            - tape
-                .input("threshold", &[1])
-                .expand(&showers.shape())
-                .greater(showers);
-        let showers = (showers * kept).batch_first();
-        tape.compile(&self.gpu, &[("showers", showers)], options)
+        let threshold = tape.input("threshold", &[1]);
+        let wanted = match form {
+            Form::Hits(format) => showers.compact(threshold, format),
+            Form::HalfCells => showers.batch_first().to_half(threshold),
+            Form::Cells => {
+                // 1 where a cell is at least the threshold.
+                let kept = 1.0 - threshold.expand(&showers.shape()).greater(showers);
+                (showers * kept).batch_first()
+            }
+        };
+        tape.compile(&self.gpu, &[(form.output(), wanted)], options)
     }
 
     /// The plan of the sampler for `batch` showers.
     pub fn plan(&mut self, batch: usize) -> Result<Plan> {
-        let batch = self.prepare(batch.next_multiple_of(TILE))?;
-        Ok(self.programs[&batch].plan().clone())
+        let batch = self.prepare(batch.next_multiple_of(TILE), Form::Cells)?;
+        Ok(self.programs[&(batch, Form::Cells)].plan().clone())
     }
 
     /// Times by kernel of one batch of the sampler, with the inputs of the last one.
     pub fn profile(&mut self, batch: usize) -> Result<Profile> {
-        let batch = self.prepare(batch.next_multiple_of(TILE))?;
-        self.programs[&batch].profile()
+        let batch = self.prepare(batch.next_multiple_of(TILE), Form::Cells)?;
+        self.programs[&(batch, Form::Cells)].profile()
     }
 }

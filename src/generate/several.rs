@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Block, Generator, LabelRows};
+use super::{Generator, LabelRows};
+use crate::hits::Hits;
 use crate::{Error, Result};
 
 /// Events whose labels are held at once: a long stream needs no more memory than a short one.
@@ -19,6 +20,17 @@ const TURN: Duration = Duration::from_millis(500);
 const WAITING: usize = 64 << 20;
 /// Batches that may wait to be taken.
 const QUEUE: usize = 2;
+
+/// Some consecutive showers of a stream of several devices, made by one of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part<T> {
+    /// Index of the first of them, counted from the first event of the stream.
+    pub first: usize,
+    /// Their labels.
+    pub labels: LabelRows,
+    /// Cell energies `[events, Z, X, Y]`, or [`Hits`].
+    pub showers: T,
+}
 
 /// Gives the showers of `events` of `seed` to `take` in order and in bounded memory, made by all `generators` at once: of
 /// the same weights, mostly one a device. The number of showers that each has made comes back.
@@ -35,14 +47,12 @@ const QUEUE: usize = 2;
 ///     generators.push(Generator::load(&Gpu::open(Some(device))?, "hgcal.safetensors")?);
 /// }
 /// let labels = |g: &Generator, first, count| g.labels(&vec![50.0; count], 1, first);
-/// stream_several(&mut generators, 1, 0..1_000_000, labels, |labels, block| {
-///     println!("{} showers from event {} on", block.events, block.first);
+/// stream_several(&mut generators, 1, 0..1_000_000, labels, |part| {
+///     println!("{} showers from event {} on", part.labels.events(), part.first);
 ///     Ok(())
 /// })?;
 /// # Ok::<(), calogen::Error>(())
 /// ```
-///
-/// In `take` the first of a block is counted from the first of `events`, and the labels are those of the block alone.
 ///
 /// # Errors
 /// The first that a device (by name, if there are several), `labels` or `take` reports; then all stop.
@@ -51,7 +61,45 @@ pub fn stream_several(
     seed: u64,
     events: Range<u64>,
     labels: impl FnMut(&Generator, u64, usize) -> Result<LabelRows> + Send,
-    mut take: impl FnMut(&LabelRows, Block<'_>) -> Result<()>,
+    take: impl FnMut(Part<Vec<f32>>) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let make = |generator: &mut Generator, rows: &LabelRows, first, give: Give<'_, Vec<f32>>| {
+        generator.stream(rows, seed, first, |block| {
+            give(block.first, block.events, block.showers.to_vec())
+        })
+    };
+    several(generators, events, labels, make, take)
+}
+
+/// The same with the hits of the showers: [`Generator::stream_hits`].
+///
+/// # Errors
+/// As [`stream_several`].
+pub fn stream_hits_several(
+    generators: &mut [Generator],
+    seed: u64,
+    events: Range<u64>,
+    labels: impl FnMut(&Generator, u64, usize) -> Result<LabelRows> + Send,
+    take: impl FnMut(Part<Hits>) -> Result<()>,
+) -> Result<Vec<u64>> {
+    let make = |generator: &mut Generator, rows: &LabelRows, first, give: Give<'_, Hits>| {
+        generator.stream_hits(rows, seed, first, |block| {
+            give(block.first, block.hits.showers(), block.hits.clone())
+        })
+    };
+    several(generators, events, labels, make, take)
+}
+
+/// Takes showers: the index of the first of them among the labels, their number, and what they are.
+type Give<'a, T> = &'a mut dyn FnMut(usize, usize, T) -> Result<()>;
+
+/// Has `make` make the showers of some labels from an event on.
+fn several<T: Send>(
+    generators: &mut [Generator],
+    events: Range<u64>,
+    labels: impl FnMut(&Generator, u64, usize) -> Result<LabelRows> + Send,
+    make: impl Fn(&mut Generator, &LabelRows, u64, Give<'_, T>) -> Result<()> + Sync,
+    mut take: impl FnMut(Part<T>) -> Result<()>,
 ) -> Result<Vec<u64>> {
     let Some(first) = generators.first() else {
         return Err(Error::Config("no device to generate on".into()));
@@ -76,9 +124,9 @@ pub fn stream_several(
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel(QUEUE);
         for (index, generator) in generators.iter_mut().enumerate() {
-            let (desk, send) = (&desk, send.clone());
+            let (desk, make, send) = (&desk, &make, send.clone());
             scope.spawn(move || {
-                if let Err(error) = desk.work(generator, index, seed, &send) {
+                if let Err(error) = desk.work(generator, index, make, &send) {
                     let name = &generator.gpu.capabilities().name;
                     // Nobody listens any more where another error came first.
                     let _ = send.send(Err(if alone { error } else { named(error, name) }));
@@ -87,14 +135,14 @@ pub fn stream_several(
         }
         drop(send);
         let done = in_order(&receive, events, |piece| {
-            made[piece.generator] += piece.labels.events() as u64;
-            let block = Block {
+            let events = piece.labels.events() as u64;
+            made[piece.generator] += events;
+            take(Part {
                 first: (piece.first - begin) as usize,
-                showers: &piece.showers,
-                events: piece.labels.events(),
-            };
-            take(&piece.labels, block)?;
-            desk.advance(piece.first + piece.labels.events() as u64);
+                labels: piece.labels,
+                showers: piece.showers,
+            })?;
+            desk.advance(piece.first + events);
             Ok(())
         });
         desk.stop();
@@ -113,10 +161,10 @@ fn named(error: Error, device: &str) -> Error {
 }
 
 /// Showers of some consecutive events.
-struct Piece {
+struct Piece<T> {
     first: u64,
     labels: LabelRows,
-    showers: Vec<f32>,
+    showers: T,
     generator: usize,
 }
 
@@ -156,26 +204,26 @@ impl<L: FnMut(&Generator, u64, usize) -> Result<LabelRows>> Desk<L> {
     }
 
     /// Makes showers until there are no events left, or nobody wants them.
-    fn work(
+    fn work<T>(
         &self,
         generator: &mut Generator,
         index: usize,
-        seed: u64,
-        send: &SyncSender<Result<Piece>>,
+        make: &impl Fn(&mut Generator, &LabelRows, u64, Give<'_, T>) -> Result<()>,
+        send: &SyncSender<Result<Piece<T>>>,
     ) -> Result<()> {
         let mut batches = 1;
         while let Some((first, labels)) = self.next(generator, batches)? {
             let start = Instant::now();
             let mut left = false;
-            let streamed = generator.stream(&labels, seed, first, |block| {
-                let values = &labels.values[block.first * labels.columns..];
+            let streamed = make(generator, &labels, first, &mut |at, events, showers| {
+                let values = &labels.values[at * labels.columns..];
                 let piece = Piece {
-                    first: first + block.first as u64,
+                    first: first + at as u64,
                     labels: LabelRows {
-                        values: values[..block.events * labels.columns].to_vec(),
+                        values: values[..events * labels.columns].to_vec(),
                         columns: labels.columns,
                     },
-                    showers: block.showers.to_vec(),
+                    showers,
                     generator: index,
                 };
                 send.send(Ok(piece)).map_err(|_| {
@@ -231,10 +279,10 @@ impl<L: FnMut(&Generator, u64, usize) -> Result<LabelRows>> Desk<L> {
 }
 
 /// Gives `take` what arrives in the order of its events.
-fn in_order(
-    receive: &Receiver<Result<Piece>>,
+fn in_order<T>(
+    receive: &Receiver<Result<Piece<T>>>,
     events: Range<u64>,
-    mut take: impl FnMut(Piece) -> Result<()>,
+    mut take: impl FnMut(Piece<T>) -> Result<()>,
 ) -> Result<()> {
     let mut next = events.start;
     let mut early = BTreeMap::new();

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{Generator, LabelRows, TILE};
-use crate::gpu::Readback;
-use crate::ops::random;
-use crate::tape::shape;
+use super::half::from_half;
+use super::{Form, Generator, LabelRows, TILE};
+use crate::gpu::{Mapped, Readback};
+use crate::ops::{HitFormat, random};
+use crate::tape::{Program, shape};
 use crate::{Error, Result};
 
 /// Batches under way.
@@ -39,6 +40,7 @@ pub(super) struct Batches<'a> {
     labels: &'a LabelRows,
     seed: u64,
     first_event: u64,
+    form: Form,
     batch: usize,
     next: usize,
     row: Vec<f32>,
@@ -60,6 +62,7 @@ impl<'a> Batches<'a> {
         labels: &'a LabelRows,
         seed: u64,
         first_event: u64,
+        form: Form,
     ) -> Result<Self> {
         generator.check(labels)?;
         let events = labels.events();
@@ -72,13 +75,14 @@ impl<'a> Batches<'a> {
         let wanted = events.max(1).next_power_of_two().min(generator.batch);
         let batch = match events {
             0 => 0,
-            _ => generator.prepare(wanted.next_multiple_of(TILE))?,
+            _ => generator.prepare(wanted.next_multiple_of(TILE), form)?,
         };
         Ok(Self {
             generator,
             labels,
             seed,
             first_event,
+            form,
             batch,
             next: 0,
             row: Vec::new(),
@@ -90,144 +94,240 @@ impl<'a> Batches<'a> {
         self.generator
     }
 
+    pub fn expect_hits(&mut self, of_a_shower: usize) {
+        self.generator.expected_hits = Some(of_a_shower);
+    }
+
+    /// Number of an event among those of the seed.
+    pub fn event(&self, index: usize) -> u64 {
+        self.first_event + index as u64
+    }
+
     /// Starts the next batch, followed by what `then` does with it.
     ///
     /// If the device has no memory left, the batch is halved, once.
     pub fn start<T>(
         &mut self,
-        mut then: impl FnMut(&Generator, &Computed) -> Result<T>,
+        mut then: impl FnMut(&Program, &Computed) -> Result<T>,
     ) -> Option<Result<(Computed, T)>> {
         if self.next >= self.labels.events() {
             return None;
         }
-        match self.submit(&mut then) {
+        let all = usize::MAX;
+        let started = match self.submit(self.next, all, &mut then) {
             Err(Error::OutOfMemory(_)) if !self.split && self.batch > TILE => {
                 self.split = true;
-                self.generator.programs.remove(&self.batch);
+                self.generator.programs.remove(&(self.batch, self.form));
                 let half = (self.batch / 2).next_multiple_of(TILE);
-                let again = self.generator.prepare(half).and_then(|batch| {
+                self.generator.prepare(half, self.form).and_then(|batch| {
                     self.batch = batch;
-                    self.submit(&mut then)
-                });
-                Some(again)
+                    self.submit(self.next, all, &mut then)
+                })
             }
-            other => Some(other),
-        }
+            other => other,
+        };
+        Some(started.inspect(|(computed, _)| self.next += computed.events))
     }
 
-    fn submit<T>(
+    /// Computes the events from index `first` on, up to `most` of them, followed by what `then` does with them. The same
+    /// events come out however often they are computed.
+    pub fn submit<T>(
         &mut self,
-        then: &mut impl FnMut(&Generator, &Computed) -> Result<T>,
+        first: usize,
+        most: usize,
+        then: &mut impl FnMut(&Program, &Computed) -> Result<T>,
     ) -> Result<(Computed, T)> {
         let (batch, columns) = (self.batch, self.labels.columns);
         let computed = Computed {
-            first: self.next,
-            events: batch.min(self.labels.events() - self.next),
+            first,
+            events: batch.min(self.labels.events() - first).min(most),
             batch,
         };
         self.row.resize(batch * columns, 0.0);
         // A batch that is not full repeats its last row; what it makes is dropped.
         for i in 0..batch {
-            let from = self.labels.row(self.next + i.min(computed.events - 1));
+            let from = self.labels.row(first + i.min(computed.events - 1));
             self.row[i * columns..][..columns].copy_from_slice(from);
         }
-        let key = random::key(self.seed, self.first_event + self.next as u64);
+        let key = random::key(self.seed, self.event(first));
         let generator = &*self.generator;
-        let program = &generator.programs[&batch];
+        let program = &generator.programs[&(batch, self.form)];
         let done = generator.gpu.guarded(|| {
             program.set("conditions", &self.row)?;
             program.set("threshold", &[generator.threshold])?;
             program.set_u32("random", &key)?;
             program.run()?;
-            then(generator, &computed)
+            then(program, &computed)
         })?;
-        self.next += computed.events;
         Ok((computed, done))
+    }
+
+    /// Waits for what a batch was asked for.
+    pub fn wait(&self, read: Readback) -> Result<Mapped> {
+        let gpu = &self.generator.gpu;
+        gpu.guarded(|| read.wait(gpu))
+    }
+}
+
+/// Batches on their way to the host, in order: while one of them is used, the next is computed.
+pub(super) struct Arrivals<'a> {
+    pub batches: Batches<'a>,
+    under_way: VecDeque<(Computed, Readback)>,
+}
+
+impl<'a> Arrivals<'a> {
+    pub fn new(batches: Batches<'a>) -> Self {
+        Self {
+            batches,
+            under_way: VecDeque::with_capacity(AHEAD),
+        }
+    }
+
+    /// The next batch, of which `read` asks for what is wanted.
+    pub fn next(
+        &mut self,
+        mut read: impl FnMut(&Program, &Computed) -> Result<Readback>,
+    ) -> Result<Option<(Computed, Mapped)>> {
+        while self.under_way.len() < AHEAD {
+            match self.batches.start(&mut read) {
+                Some(started) => self.under_way.push_back(started?),
+                None => break,
+            }
+        }
+        match self.under_way.pop_front() {
+            Some((computed, read)) => Ok(Some((computed, self.batches.wait(read)?))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Cell energies of a batch.
+enum Energies {
+    /// Where the device put them, and how many.
+    There(Mapped, usize),
+    Copied(Vec<f32>),
+}
+
+impl Energies {
+    fn new(mapped: Mapped, form: Form, count: usize) -> Self {
+        match form {
+            Form::HalfCells => {
+                let mut energies = Vec::with_capacity(count + 1);
+                for w in mapped.chunks_exact(4) {
+                    let word = u32::from_ne_bytes([w[0], w[1], w[2], w[3]]);
+                    energies.extend([word as u16, (word >> 16) as u16].map(from_half));
+                }
+                energies.truncate(count);
+                Self::Copied(energies)
+            }
+            _ if bytemuck::try_cast_slice::<u8, f32>(&mapped).is_ok() => Self::There(mapped, count),
+            _ => {
+                let mut energies: Vec<f32> = bytemuck::pod_collect_to_vec(&mapped);
+                energies.truncate(count);
+                Self::Copied(energies)
+            }
+        }
+    }
+
+    fn cells(&self) -> &[f32] {
+        match self {
+            Self::There(mapped, count) => &bytemuck::cast_slice(mapped)[..*count],
+            Self::Copied(energies) => energies,
+        }
     }
 }
 
 /// An iterator over showers: [`Generator::showers`]. It ends after an error.
 pub struct Showers<'a> {
-    batches: Batches<'a>,
-    under_way: VecDeque<(Computed, Readback)>,
-    /// The batch that is being handed out: first event, cells, and how many showers of it are gone.
-    block: (usize, Vec<f32>),
+    arrivals: Arrivals<'a>,
+    /// The batch that is being handed out, and how many showers of it are gone.
+    block: Option<(Computed, Energies)>,
     given: usize,
-    failed: bool,
+    left: usize,
 }
 
 impl<'a> Showers<'a> {
     fn new(batches: Batches<'a>) -> Self {
         Self {
-            batches,
-            under_way: VecDeque::with_capacity(AHEAD),
-            block: (0, Vec::new()),
+            left: batches.labels.events(),
+            arrivals: Arrivals::new(batches),
+            block: None,
             given: 0,
-            failed: false,
         }
     }
 
     /// The cells of the next batch with the index of its first event.
-    fn next_block(&mut self) -> Option<Result<(usize, Vec<f32>)>> {
-        if self.failed {
+    fn next_block(&mut self) -> Option<Result<(Computed, Energies)>> {
+        if self.left == 0 {
             return None;
         }
         let block = self.advance().transpose();
-        self.failed = matches!(block, Some(Err(_)));
+        if !matches!(block, Some(Ok(_))) {
+            self.left = 0;
+        }
         block
     }
 
-    fn advance(&mut self) -> Result<Option<(usize, Vec<f32>)>> {
-        while self.under_way.len() < AHEAD {
-            let read = |g: &Generator, c: &Computed| g.programs[&c.batch].start_read("showers");
-            match self.batches.start(read) {
-                Some(started) => self.under_way.push_back(started?),
-                None => break,
-            }
-        }
-        let Some((computed, read)) = self.under_way.pop_front() else {
+    fn advance(&mut self) -> Result<Option<(Computed, Energies)>> {
+        let (cells, form) = {
+            let batches = &self.arrivals.batches;
+            (batches.generator().cells(), batches.form)
+        };
+        let arrived = self.arrivals.next(|program, computed| {
+            let count = computed.events * cells;
+            let elements = match form {
+                Form::HalfCells => count.div_ceil(2),
+                _ => count,
+            };
+            program.start_read_first(form.output(), elements)
+        })?;
+        let Some((computed, mapped)) = arrived else {
             return Ok(None);
         };
-        let generator = self.batches.generator();
-        let bytes = generator.gpu.guarded(|| read.wait(&generator.gpu))?;
-        let mut showers: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
-        let cells = generator.cells();
-        showers.truncate(computed.events * cells);
-        if let Some(i) = showers.iter().position(|e| !e.is_finite()) {
-            let event = self.batches.first_event + (computed.first + i / cells) as u64;
-            let what = format!("event {event} has a cell of {}", showers[i]);
-            return Err(Error::NotFinite(what));
+        let energies = Energies::new(mapped, form, computed.events * cells);
+        let odd = |e: &f32| !e.is_finite();
+        if let Some(i) = energies.cells().iter().position(odd) {
+            let event = self.arrivals.batches.event(computed.first + i / cells);
+            return Err(not_finite(event, energies.cells()[i], form));
         }
-        Ok(Some((computed.first, showers)))
+        Ok(Some((computed, energies)))
     }
+}
+
+/// A cell that is no energy.
+pub(super) fn not_finite(event: u64, value: f32, form: Form) -> Error {
+    let why = match form {
+        Form::HalfCells | Form::Hits(HitFormat::Half) if !value.is_nan() => {
+            "; a float16 ends at 65504"
+        }
+        _ => "",
+    };
+    Error::NotFinite(format!("event {event} has a cell of {value}{why}"))
 }
 
 impl Iterator for Showers<'_> {
     type Item = Result<Vec<f32>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let cells = self.batches.generator().cells();
-        if self.given * cells == self.block.1.len() {
+        let used = |(computed, _): &(Computed, Energies)| computed.events == self.given;
+        if self.block.as_ref().is_none_or(used) {
+            // Its memory is free for the next one.
+            (self.block, self.given) = (None, 0);
             match self.next_block()? {
-                Ok(block) => (self.block, self.given) = (block, 0),
-                Err(error) => {
-                    (self.block, self.given) = Default::default();
-                    return Some(Err(error));
-                }
+                Ok(block) => self.block = Some(block),
+                Err(error) => return Some(Err(error)),
             }
         }
-        let shower = self.block.1[self.given * cells..][..cells].to_vec();
+        let (computed, energies) = self.block.as_ref()?;
+        let cells = energies.cells().len() / computed.events;
+        let shower = energies.cells()[self.given * cells..][..cells].to_vec();
         self.given += 1;
+        self.left -= 1;
         Some(Ok(shower))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let gone = self.block.0 + self.given;
-        let left = match self.failed {
-            true => 0,
-            false => self.batches.labels.events() - gone,
-        };
-        (usize::from(left > 0), Some(left))
+        (usize::from(self.left > 0), Some(self.left))
     }
 }
 
@@ -272,7 +372,14 @@ impl Generator {
         seed: u64,
         first_event: u64,
     ) -> Result<Showers<'a>> {
-        Ok(Showers::new(Batches::new(self, labels, seed, first_event)?))
+        let form = self.cells_form();
+        Ok(Showers::new(Batches::new(
+            self,
+            labels,
+            seed,
+            first_event,
+            form,
+        )?))
     }
 
     /// Gives the showers of `labels` to `take` one by one, in order.
@@ -324,14 +431,14 @@ impl Generator {
         first_event: u64,
         mut take: impl FnMut(Block<'_>) -> Result<()>,
     ) -> Result<()> {
-        let cells = self.cells();
         let mut showers = self.showers(labels, seed, first_event)?;
         while let Some(block) = showers.next_block() {
-            let (first, showers) = block?;
+            let (computed, energies) = block?;
+            showers.left -= computed.events;
             take(Block {
-                first,
-                showers: &showers,
-                events: showers.len() / cells,
+                first: computed.first,
+                showers: energies.cells(),
+                events: computed.events,
             })?;
         }
         Ok(())

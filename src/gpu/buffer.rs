@@ -69,6 +69,13 @@ impl Pool {
         self.free.lock().ok()?.get_mut(&size)?.pop()
     }
 
+    /// The smallest of at least `size` bytes.
+    fn take_at_least(&self, size: u64) -> Option<wgpu::Buffer> {
+        let mut free = self.free.lock().ok()?;
+        let (_, all) = free.range_mut(size..).find(|(_, all)| !all.is_empty())?;
+        all.pop()
+    }
+
     /// Frees all of them; how many bytes that were.
     pub(super) fn clear(&self) -> u64 {
         let freed = self.free.lock().map(|mut free| std::mem::take(&mut *free));
@@ -161,7 +168,8 @@ impl Gpu {
     /// Several may be under way, so that the transfer of one batch overlaps the computation of the next.
     pub fn start_read(&self, buffer: &Buffer, offset: u64, len: u64) -> Result<Readback> {
         let size = size_class(len);
-        let staging = match self.staging.take(size) {
+        // Lengths differ from batch to batch where only hits are read: a larger buffer does as well.
+        let staging = match self.staging.take_at_least(size) {
             Some(raw) => raw,
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
@@ -189,7 +197,7 @@ impl Gpu {
     }
 
     /// Reads `len` bytes at `offset` of `buffer`, waiting for the device.
-    pub fn read_bytes(&self, buffer: &Buffer, offset: u64, len: u64) -> Result<Vec<u8>> {
+    pub fn read_bytes(&self, buffer: &Buffer, offset: u64, len: u64) -> Result<Mapped> {
         self.start_read(buffer, offset, len)?.wait(self)
     }
 }
@@ -215,33 +223,58 @@ impl Drop for Readback {
 }
 
 impl Readback {
-    /// Waits for the copy and returns its bytes.
-    pub fn wait(mut self, gpu: &Gpu) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.wait_into(gpu, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn wait_into(&mut self, gpu: &Gpu, bytes: &mut Vec<u8>) -> Result<()> {
+    /// Waits for the copy.
+    pub fn wait(mut self, gpu: &Gpu) -> Result<Mapped> {
         let answer = loop {
             if let Ok(answer) = self.mapped.try_recv() {
                 break answer;
             }
             gpu.wait_for(Some(self.submission.clone()))?;
         };
-        let Some(staging) = self.staging.take() else {
-            return Ok(());
+        let failed = |e: &dyn std::fmt::Display| Error::Device(format!("reading back failed: {e}"));
+        if let Err(e) = answer {
+            // Why: the device may be lost.
+            gpu.check()?;
+            return Err(failed(&e));
+        }
+        let bytes = |staging: &wgpu::Buffer| staging.slice(..self.len).get_mapped_range();
+        let view = self.staging.as_ref().map(bytes).transpose();
+        let mapped = Mapped {
+            view: view.map_err(|e| failed(&e))?,
+            staging: self.staging.take(),
+            ring: self.ring.clone(),
         };
-        answer.map_err(|e| Error::Device(format!("reading back failed: {e}")))?;
-        {
-            let view = staging.slice(..self.len).get_mapped_range();
-            let view = view.map_err(|e| Error::Device(format!("reading back failed: {e}")))?;
-            bytes.extend_from_slice(&view);
+        gpu.check()?;
+        Ok(mapped)
+    }
+}
+
+/// Bytes that were copied to the host, where the device put them: nothing is copied again. When they are dropped, their
+/// memory is used for the next copy.
+#[derive(Debug)]
+pub struct Mapped {
+    // Before `staging`: a buffer is not unmapped while it is seen.
+    view: Option<wgpu::BufferView>,
+    staging: Option<wgpu::Buffer>,
+    ring: Weak<Pool>,
+}
+
+impl std::ops::Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.view.as_deref().unwrap_or_default()
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        self.view = None;
+        if let Some(staging) = self.staging.take() {
+            staging.unmap();
+            if let Some(ring) = self.ring.upgrade() {
+                ring.give_back(staging);
+            }
         }
-        staging.unmap();
-        if let Some(ring) = self.ring.upgrade() {
-            ring.give_back(staging);
-        }
-        gpu.check()
     }
 }

@@ -208,7 +208,7 @@ impl Gpu {
         self.allocations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many buffers and pipelines were created so far: constant in the steady state.
+    /// How many buffers, pipelines and bind groups were created so far: constant in the steady state.
     pub fn allocations(&self) -> u64 {
         self.allocations.load(Ordering::Relaxed)
     }

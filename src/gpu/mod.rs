@@ -13,7 +13,7 @@ mod pipeline;
 mod profile;
 
 pub use adapter::{Capabilities, adapters, preferred, several};
-pub use buffer::{Buffer, Readback};
+pub use buffer::{Buffer, Mapped, Readback};
 pub use device::Gpu;
 pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, fold, read, write};
 pub(crate) use kernel::{params, wgsl};

@@ -173,6 +173,7 @@ impl Gpu {
                 resource: resource(buffer.raw(), offset, size),
             });
         }
+        self.count_allocation();
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.entry),
             layout: &pipeline.layout,

@@ -3,10 +3,12 @@
 //! To add one: `shaders/NAME.wgsl`, `src/ops/NAME.rs`, `tests/ops/NAME.rs`, and a line in each of the two lists below.
 
 mod ceiling;
+mod compact;
 pub(crate) mod conv;
 mod conv_tiled;
 pub mod elementwise;
 mod gather;
+mod halve;
 pub(crate) mod leaf;
 mod local;
 pub(crate) mod map;
@@ -21,6 +23,7 @@ mod sort;
 mod spline;
 pub(crate) mod update;
 
+pub use compact::HitFormat;
 pub use conv::ConvSpec;
 pub(crate) use sinkhorn::Transport;
 pub use spline::Spline;
@@ -32,10 +35,12 @@ use crate::gpu::Kernel;
 pub fn kernels() -> Vec<&'static Kernel> {
     let lists = [
         ceiling::KERNELS,
+        compact::KERNELS,
         conv::KERNELS,
         conv_tiled::KERNELS,
         elementwise::KERNELS,
         gather::KERNELS,
+        halve::KERNELS,
         leaf::KERNELS,
         local::KERNELS,
         map::KERNELS,

@@ -455,9 +455,20 @@ impl Program {
 
     /// Starts to copy an output of the last run to the host.
     pub fn start_read(&self, name: &str) -> Result<Readback> {
+        let elements = shape::len(&self.output(name)?.shape);
+        self.start_read_first(name, elements)
+    }
+
+    /// The same for its first elements alone, at least one.
+    pub fn start_read_first(&self, name: &str, elements: usize) -> Result<Readback> {
         let o = self.output(name)?;
+        assert!(
+            (1..=shape::len(&o.shape)).contains(&elements),
+            "{elements} elements of {name}, which has shape {:?}",
+            o.shape
+        );
         self.gpu
-            .start_read(&o.buffer, o.offset, shape::len(&o.shape) as u64 * 4)
+            .start_read(&o.buffer, o.offset, elements as u64 * 4)
     }
 
     /// Copies the first `bytes` of an output of the last run into a buffer of usage `COPY_DST`, from byte `at` on.

@@ -8,6 +8,7 @@ mod merge;
 mod particles;
 mod production;
 mod sample;
+mod sparse;
 mod studies;
 mod usage;
 

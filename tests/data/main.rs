@@ -7,6 +7,7 @@ mod challenge;
 mod complaints;
 mod layouts;
 mod npz;
+mod sparse;
 mod views;
 mod writer;
 

@@ -60,7 +60,7 @@ fn round_trip() {
         layers.filters(),
         [
             hdf5::filters::Filter::Shuffle,
-            hdf5::filters::Filter::Deflate(3)
+            hdf5::filters::Filter::Deflate(1)
         ]
     );
     assert_eq!(file.dataset("energy").unwrap().shape(), [10_000, 1]);
@@ -108,9 +108,10 @@ fn a_dropped_writer_leaves_the_old_file_and_nothing_else() {
         .unwrap()
         .map(|e| e.unwrap().file_name())
         .collect();
-    let name = format!(".out.h5.tmp-{}", std::process::id());
+    let name = format!(".{}-", std::process::id());
+    let hidden = |f: &str| f.starts_with(&name) && f.ends_with("-out.h5");
     assert!(
-        beside.iter().any(|f| f.to_str() == Some(&name)),
+        beside.iter().any(|f| f.to_str().is_some_and(hidden)),
         "{beside:?}"
     );
     drop(writer);
@@ -196,7 +197,10 @@ fn where_nothing_can_be_written() {
         &["absent", "No such file"],
     );
     says(&create(folder.path(), SHAPE), &["is a directory"]);
-    says(&create("..".as_ref(), SHAPE), &["not the name of a file"]);
+    says(
+        &create("..".as_ref(), SHAPE),
+        &["is a directory, expected the name of a file"],
+    );
     says(
         &create(&folder.path().join("out.h5"), [1, 0, 1]),
         &["out.h5", "shape [1, 0, 1]"],

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use calogen::data::{
-    Labels, Provenance, ShowerFile, ShowerInfo, ShowerWriter, Showers, Voxels, read_binning,
+    Labels, Provenance, ShowerFile, ShowerInfo, ShowerWriter, Showers, Storage, Voxels,
+    read_binning,
 };
 use calogen::generate::{Generator, LabelRows};
 use calogen::gpu::Gpu;
@@ -135,7 +136,7 @@ fn shower_files() -> Vec<Vec<u8>> {
     let path = folder.path().join("seed.h5");
     let bytes = || std::fs::read(&path).unwrap();
     let mut seeds = Vec::new();
-    for full in [false, true] {
+    for (full, sparse) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut info = ShowerInfo::new([2, 3, 5]);
         info.threshold = full.then_some(0.25);
         info.cell_size_mm = full.then(|| vec![10.0, 10.0]);
@@ -149,7 +150,11 @@ fn shower_files() -> Vec<Vec<u8>> {
             position: full,
             conditions: names.clone(),
         };
-        let mut writer = ShowerWriter::create(&path, &info, labels).unwrap();
+        let storage = Storage {
+            sparse,
+            level: u8::from(full),
+        };
+        let mut writer = ShowerWriter::create_as(&path, &info, labels, storage).unwrap();
         let showers = Showers {
             shape: info.shape,
             layers: (0..120).map(|i| i as f32 / 8.0).collect(),

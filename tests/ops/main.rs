@@ -4,10 +4,12 @@
 mod common;
 
 mod ceiling;
+mod compact;
 mod conv;
 mod distance;
 mod elementwise;
 mod gather;
+mod halve;
 mod harness;
 mod leaf;
 mod local;

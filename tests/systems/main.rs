@@ -15,6 +15,7 @@ mod relevance;
 mod several;
 mod steps;
 mod train;
+mod transfer;
 mod watch;
 mod weights;
 mod zdc;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use calogen::generate::{Block, Generator, LabelRows, stream_several};
+use calogen::generate::{Generator, LabelRows, Part, stream_hits_several, stream_several};
 use calogen::gpu::Gpu;
 use calogen::{Error, Result};
 
@@ -39,13 +39,14 @@ fn several_devices_make_the_events_of_one_in_order() {
     let cells = wanted.len() / 259;
     for devices in [1, 3] {
         let mut seen = 0;
-        let made = stream_several(&mut all[..devices], SEED, EVENTS, labels, |own, block| {
-            assert_eq!((block.first, own.events()), (seen, block.events));
-            assert!(block.showers == &wanted[seen * cells..][..block.events * cells]);
-            for i in 0..block.events {
-                assert_eq!(own.row(i), rows.row(seen + i));
+        let made = stream_several(&mut all[..devices], SEED, EVENTS, labels, |part| {
+            let events = part.labels.events();
+            assert_eq!(part.first, seen);
+            assert!(part.showers == wanted[seen * cells..][..events * cells]);
+            for i in 0..events {
+                assert_eq!(part.labels.row(i), rows.row(seen + i));
             }
-            seen += block.events;
+            seen += events;
             Ok(())
         });
         let made = made.expect("showers");
@@ -55,13 +56,24 @@ fn several_devices_make_the_events_of_one_in_order() {
             "{made:?}"
         );
     }
+    let hits = all[0].hits(&rows, SEED, EVENTS.start).expect("hits");
+    let mut seen = 0;
+    let made = stream_hits_several(&mut all, SEED, EVENTS, labels, |part| {
+        assert_eq!(part.first, seen);
+        for i in 0..part.labels.events() {
+            assert_eq!(part.showers.shower(i), hits.shower(seen + i));
+        }
+        seen += part.showers.showers();
+        Ok(())
+    });
+    assert_eq!((made.expect("hits").iter().sum::<u64>(), seen), (259, 259));
 }
 
 /// What ends a stream of two devices whose `take` is given.
 fn ended(
     all: &mut [Generator],
     labels: impl FnMut(&Generator, u64, usize) -> Result<LabelRows> + Send,
-    take: impl FnMut(&LabelRows, Block<'_>) -> Result<()>,
+    take: impl FnMut(Part<Vec<f32>>) -> Result<()>,
 ) -> String {
     let error = stream_several(all, SEED, EVENTS, labels, take);
     error.expect_err("one of them fails").to_string()
@@ -70,7 +82,7 @@ fn ended(
 #[test]
 fn the_first_error_ends_all() {
     let mut all = generators(2);
-    let full = |_: &LabelRows, _: Block<'_>| Err(Error::Config("no room".into()));
+    let full = |_: Part<Vec<f32>>| Err(Error::Config("no room".into()));
     assert_eq!(ended(&mut all, labels, full), "no room");
 
     let calls = AtomicUsize::new(0);
@@ -78,28 +90,25 @@ fn the_first_error_ends_all() {
         4 => Err(Error::Config("the table ends".into())),
         _ => labels(generator, first, count),
     };
-    assert_eq!(ended(&mut all, few, |_, _| Ok(())), "the table ends");
+    assert_eq!(ended(&mut all, few, |_| Ok(())), "the table ends");
 
     let nan = |generator: &Generator, first, count| {
         let mut rows = labels(generator, first, count)?;
         rows.values[0] = f32::NAN;
         Ok(rows)
     };
-    assert_eq!(
-        ended(&mut all, nan, |_, _| Ok(())),
-        "event 0: energy is NaN"
-    );
+    assert_eq!(ended(&mut all, nan, |_| Ok(())), "event 0: energy is NaN");
 
     let doomed = all[1].gpu().clone();
     let mut seen = 0;
-    let message = ended(&mut all, labels, |_, block| {
-        seen += block.events;
+    let message = ended(&mut all, labels, |part| {
+        seen += part.labels.events();
         doomed.destroy();
         Ok(())
     });
     let name = &doomed.capabilities().name;
     assert_eq!(message, format!("device: {name}: device: lost: destroyed"));
     assert!(seen < 259, "{seen} events");
-    let none = stream_several(&mut [], SEED, EVENTS, labels, |_, _| Ok(()));
+    let none = stream_several(&mut [], SEED, EVENTS, labels, |_| Ok(()));
     assert!(matches!(none, Err(Error::Config(_))), "{none:?}");
 }

@@ -13,7 +13,7 @@ use super::ceilings::Ceilings;
 use super::cold;
 use super::timing::Timing;
 use crate::Global;
-use crate::output::{print, print_json, say};
+use crate::output::{peak_host_bytes, print, print_json, say};
 
 /// Time a generator at several batch sizes
 ///
@@ -309,12 +309,4 @@ fn plot(rows: &[Row], what: &str, adapter: &str) -> Plot {
         figure = figure.with(Series::line("at the ceiling", Role::Reference, x, floors));
     }
     figure.into()
-}
-
-/// The most memory that this process has held so far, where the system tells.
-fn peak_host_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

@@ -9,6 +9,7 @@ use hdf5_metno as hdf5;
 
 use super::super::binning::Voxels;
 use super::super::{ShowerInfo, h5};
+use super::sparse::{Part, Sparse};
 use super::{Column, Layout, arrange};
 use crate::geometry::{CaloChallenge, PolarLayer};
 use crate::{Error, Result};
@@ -25,9 +26,12 @@ const CHUNKS: u64 = 1 << 16;
 /// Bytes of a virtual dataset, whose parts lie in other files.
 const VIRTUAL: u64 = 1 << 40;
 
-/// Names of cells and incident energies: the crate's own, and the CaloChallenge's, which has MeV in both.
+/// Names of cells and incident energies: the crate's own, the CaloChallenge's, which has MeV in both, and those of a file of
+/// hits, with what else it has.
 const OWN: [&str; 2] = ["layers", "energy"];
 const CHALLENGE: [&str; 2] = ["showers", "incident_energies"];
+const SPARSE: [&str; 2] = ["energies", "energy"];
+const HITS: [&str; 2] = ["offsets", "cells"];
 const GEV: f64 = 1e-3;
 
 /// A dataset of the file, with what is said of it in messages.
@@ -46,10 +50,12 @@ pub(super) fn layout(path: &Path, voxels: &Voxels) -> Result<Layout> {
     let challenge = cells == CHALLENGE[0];
     let layers = place.column(path, cells)?;
     let energy = place.column(path, energy)?;
-    let (events, (shape, polar)) = if challenge {
-        layers.voxels(path, voxels)?
-    } else {
-        layers.cells(path, voxels)?
+    let sparse = cells == SPARSE[0];
+    let (events, (shape, polar)) = match (challenge, sparse) {
+        (true, _) => layers.voxels(path, voxels)?,
+        // As many showers as there are labels: the offsets are compared with them.
+        (_, true) => layers.hits(path, voxels, energy.dims.first().copied())?,
+        _ => layers.cells(path, voxels)?,
     };
     energy.expect(path, events, &[&[], &[1]], "[N] or [N,1]", &layers)?;
     let optional = |name| match challenge {
@@ -84,6 +90,10 @@ pub(super) fn layout(path: &Path, voxels: &Voxels) -> Result<Layout> {
         mip: h5::number(&layers.data, "mip_MeV").map_err(said)?,
         polar,
     };
+    let hits = match sparse {
+        true => Some(place.hits(path, &layers, shape, events)?),
+        false => None,
+    };
     let chunk = layers.data.chunk().and_then(|c| c.first().copied());
     let plain = |found: Found| Column::dataset(found.name, found.data, found.dims, 1.0);
     Ok(Layout {
@@ -91,14 +101,18 @@ pub(super) fn layout(path: &Path, voxels: &Voxels) -> Result<Layout> {
             scale: if challenge { GEV } else { 1.0 },
             ..plain(energy)
         },
-        layers: plain(layers),
+        layers: match hits {
+            Some(hits) => Column::sparse(hits),
+            None => plain(layers),
+        },
         position: position.map(plain),
         conditions: conditions.map(plain),
         events,
         info,
         threshold,
         double,
-        chunk,
+        chunk: chunk.filter(|_| !sparse),
+        sparse,
     })
 }
 
@@ -143,6 +157,49 @@ impl Found {
             }
         };
         self.some_rows(path)?;
+        Ok((events, self.arranged(path, voxels, shape)?))
+    }
+
+    /// Number of showers, and their shape and layers, of the energies of hits; there are as many labels as `labels`.
+    fn hits(
+        &self,
+        path: &Path,
+        voxels: &Voxels,
+        labels: Option<usize>,
+    ) -> Result<(usize, Arranged)> {
+        if self.dims.len() != 1 {
+            return Err(self.wrong(path, format!("shape {:?}, expected [H]", self.dims)));
+        }
+        let said = |e: hdf5::Error| self.wrong(path, e.to_string());
+        let found: Option<Vec<f64>> = h5::numbers(&self.data, "shape").map_err(said)?;
+        let extents = found.as_deref().unwrap_or_default();
+        let whole = |&n: &f64| n.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&n);
+        let shape = match *extents {
+            [z, x, y] if extents.iter().all(whole) => [z, x, y].map(|n| n as usize),
+            _ => {
+                return Err(self.wrong(
+                    path,
+                    match found {
+                        Some(found) => format!("attribute `shape` is {found:?}, expected [Z,X,Y]"),
+                        None => "no attribute `shape`, expected the extents [Z,X,Y]".into(),
+                    },
+                ));
+            }
+        };
+        let cells = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        if cells.is_none_or(|n| u32::try_from(n).is_err()) {
+            let what = format!("attribute `shape` is {shape:?}, more cells than 32 bits count");
+            return Err(self.wrong(path, what));
+        }
+        let events = labels.unwrap_or(0);
+        if events == 0 {
+            return Err(self.wrong(path, "the file holds no showers".into()));
+        }
+        Ok((events, self.arranged(path, voxels, shape)?))
+    }
+
+    /// The shape, and the layers if the cells are voxels.
+    fn arranged(&self, path: &Path, voxels: &Voxels, shape: [usize; 3]) -> Result<Arranged> {
         let said = |e: hdf5::Error| self.wrong(path, e.to_string());
         let named = h5::string(&self.data, "binning").map_err(said)?;
         let layers = match (voxels, named) {
@@ -160,15 +217,14 @@ impl Found {
             _ => None,
         };
         let Some(layers) = layers else {
-            return Ok((events, (shape, None)));
+            return Ok((shape, None));
         };
         let count = shape.iter().product();
         let arranged = arrange(count, &Voxels::Layers(layers)).and_then(|a| match a.0 == shape {
             true => Ok(a),
             false => Err(format!("these voxels make a shape [N,Z,α,r] of {:?}", a.0)),
         });
-        let what = |e| self.wrong(path, format!("shape {:?}: {e}", self.dims));
-        Ok((events, arranged.map_err(what)?))
+        arranged.map_err(|e| self.wrong(path, format!("shape {:?}: {e}", self.dims)))
     }
 
     /// Number of showers, shape and layers of `showers`.
@@ -369,7 +425,20 @@ impl Place {
         };
         // `showers` alone may be anybody's.
         let challenge = || half(CHALLENGE).filter(|what| !what.ends_with("`showers`"));
-        let missing = half(OWN)
+        // Energies alone may be anybody's.
+        let hits = places
+            .iter()
+            .find(|p| p.has(SPARSE[0]) && HITS.iter().any(|h| p.has(h)))
+            .and_then(|p| {
+                let absent = [SPARSE[1], HITS[0], HITS[1]];
+                let absent = absent.into_iter().find(|name| !p.has(name))?;
+                Some(format!(
+                    "no dataset `{0}{absent}` beside `{0}energies`",
+                    p.prefix
+                ))
+            });
+        let missing = hits
+            .or_else(|| half(OWN))
             .or_else(challenge)
             .unwrap_or_else(|| "no datasets `layers` and `energy`".into());
         places.into_iter().find(Self::qualifies).ok_or_else(|| {
@@ -396,7 +465,8 @@ impl Place {
     /// The names of cells and incident energies here, if both are.
     fn names(&self) -> Option<[&'static str; 2]> {
         let both = |names: &[&str; 2]| names.iter().all(|name| self.has(name));
-        [OWN, CHALLENGE].into_iter().find(both)
+        let all = |names: &[&str; 2]| both(names) && (*names != SPARSE || both(&HITS));
+        [OWN, CHALLENGE, SPARSE].into_iter().find(all)
     }
 
     fn qualifies(&self) -> bool {
@@ -405,6 +475,46 @@ impl Place {
 
     fn column(&self, path: &Path, name: &str) -> Result<Found> {
         Found::open(path, &self.group, &self.prefix, name)
+    }
+
+    /// The parts of a file of hits, whose energies are `energies`, checked.
+    fn hits(
+        &self,
+        path: &Path,
+        energies: &Found,
+        shape: [usize; 3],
+        events: usize,
+    ) -> Result<Sparse> {
+        let part = |found: &Found| {
+            let [len] = found.dims[..] else {
+                let what = format!("shape {:?}, expected one axis", found.dims);
+                return Err(found.wrong(path, what));
+            };
+            // There may be no hits at all.
+            if len > 0 {
+                found.written(path)?;
+            }
+            Ok(Part {
+                data: found.data.clone(),
+                name: found.name.clone(),
+                len,
+            })
+        };
+        let whole = |name| {
+            let found = self.column(path, name)?;
+            match h5::is_integer(&found.data) {
+                Ok(true) => part(&found),
+                _ => Err(found.wrong(path, "expected whole numbers".into())),
+            }
+        };
+        let hits = Sparse {
+            offsets: whole(HITS[0])?,
+            cells: whole(HITS[1])?,
+            energies: part(energies)?,
+            count: shape.iter().product(),
+        };
+        hits.check(path, events)?;
+        Ok(hits)
     }
 
     fn optional(&self, path: &Path, name: &str) -> Result<Option<Found>> {

@@ -5,6 +5,7 @@
 
 mod hdf5;
 mod npz;
+mod sparse;
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use ::hdf5_metno::Dataset;
 
+use self::sparse::Sparse;
 use super::binning::Voxels;
 use super::h5::Cell;
 use super::npz::{Array, is_zip};
@@ -34,6 +36,8 @@ pub(super) struct Layout {
     pub double: bool,
     /// Rows of `layers` that stand packed together.
     pub chunk: Option<usize>,
+    /// Whether cells are stored as hits.
+    pub sparse: bool,
 }
 
 impl Layout {
@@ -61,6 +65,7 @@ pub(super) struct Column {
 #[derive(Debug)]
 enum Values {
     Dataset(Dataset, Vec<usize>),
+    Sparse(Box<Sparse>),
     Array {
         array: Box<Array>,
         /// The values of a row that are taken; all if none.
@@ -76,6 +81,14 @@ impl Column {
             name,
             values: Values::Dataset(data, dims),
             scale,
+        }
+    }
+
+    fn sparse(hits: Sparse) -> Self {
+        Self {
+            name: hits.energies.name.clone(),
+            values: Values::Sparse(Box::new(hits)),
+            scale: 1.0,
         }
     }
 
@@ -102,6 +115,7 @@ impl Column {
                 let values: Vec<f64> = h5::rows(path, &self.name, data, dims, range)?;
                 Ok(values.into_iter().map(scaled).collect())
             }
+            Values::Sparse(hits) => hits.read(path, range),
             Values::Array { array, pick, rows } => {
                 let row = match pick {
                     Some(pick) => Some(pick.len()),

@@ -141,6 +141,7 @@ fn zdc(archive: &Npz, particles: Option<PathBuf>) -> Result<Layout> {
         threshold: None,
         double,
         chunk: None,
+        sparse: false,
     })
 }
 
@@ -209,6 +210,7 @@ fn hgcal(archive: &Npz) -> Result<Layout> {
         threshold: Some(HGCAL_THRESHOLD),
         double,
         chunk: None,
+        sparse: false,
     })
 }
 
