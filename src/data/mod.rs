@@ -6,6 +6,8 @@
 //! read as well. [`ShowerFile`] reads them, [`ShowerWriter`] writes it, [`ShowerSet`]
 //! joins several of them, and [`Batches`] shuffles them into training batches on a thread of its own. A file is checked
 //! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
+//!
+#![doc = include_str!("layouts.md")]
 
 #[cfg(all(feature = "hdf5", feature = "train"))]
 mod batches;

@@ -3,6 +3,8 @@
 //! A plot is described as data ([`Plot`], [`Figure`], [`Heatmap`]), laid out once as a list of shapes, and written as
 //! PNG or SVG from that list, so the two agree. The font is part of the crate; nothing is read from the system.
 //! Points that cannot be drawn (NaN, infinite, not positive on a logarithmic axis) are left out, never an error.
+//!
+#![doc = include_str!("evaluation.md")]
 
 mod axis;
 mod bitmap;

@@ -287,8 +287,8 @@ fn what_does_not_fit_together_is_said_in_one_line() {
     for (shape, part) in [
         (&[2, 3][..], "[2.0, 3.0]"),
         (&[0, 3, 5], "[0.0, 3.0, 5.0]"),
-        (&[1 << 31, 1 << 31, 1 << 31], "32 bits"),
-        (&[1 << 16, 1 << 16, 1], "32 bits"),
+        (&[1 << 31, 1 << 31, 1 << 31], "more than 134217728 cells"),
+        (&[1 << 14, 1 << 13, 2], "more than 134217728 cells"),
     ] {
         refuse(
             &|g| extents(&replace(g, "energies", &[1.0f32, 2.0, 3.0]), shape),

@@ -58,6 +58,9 @@ pub fn write(random: &mut Random, path: &Path) {
 }
 
 fn datasets(random: &mut Random, group: &Group, events: usize) -> hdf5::Result<()> {
+    if random.once_in(4) {
+        return sparse(random, group, events);
+    }
     let cells = match random.below(12) {
         0 => vec![events, *random.of(&[368, 533, 6480, 12])],
         1 => vec![events, 3, 5],
@@ -86,6 +89,43 @@ fn datasets(random: &mut Random, group: &Group, events: usize) -> hdf5::Result<(
         }
     }
     Ok(())
+}
+
+/// Hits in place of cells, which may claim anything.
+fn sparse(random: &mut Random, group: &Group, events: usize) -> hdf5::Result<()> {
+    let steps: Vec<i64> = (0..events).map(|_| random.below(4) as i64).collect();
+    let mut offsets = vec![0; events + 1];
+    for (i, step) in steps.iter().enumerate() {
+        offsets[i + 1] = offsets[i] + step;
+    }
+    let hits = offsets[events] as usize;
+    let mut cells: Vec<i64> = steps.iter().flat_map(|&n| 0..n).collect();
+    for list in [&mut offsets, &mut cells] {
+        if random.once_in(4) && !list.is_empty() {
+            let at = random.below(list.len());
+            list[at] = *random.of(&[-1, 0, 1, 29, 30, 1 << 31, 1 << 40, i64::MAX, i64::MIN]);
+        }
+    }
+    let count = *random.of(&[hits, hits, hits, hits + 1, 0]);
+    let energies = vec![*random.of(&[1.5f32, 2.0, f32::NAN, -1.0]); count];
+    let put = |name: &str, values: &[i64]| {
+        let data = group
+            .new_dataset::<i64>()
+            .shape([values.len()])
+            .create(name)?;
+        data.write_raw(values)
+    };
+    put("offsets", &offsets)?;
+    put("cells", &cells)?;
+    let data = group
+        .new_dataset::<f32>()
+        .shape([count])
+        .create("energies")?;
+    data.write_raw(&energies)?;
+    let extent = *random.of(&[5, 5, 5, 5, 5, 0, -3, 1 << 13, 1 << 40, i64::MAX]);
+    let shape = data.new_attr::<i64>().shape([3]).create("shape")?;
+    shape.write_raw(&[2, 3, extent])?;
+    one(random, group, "energy", &[events, 1])
 }
 
 /// A shape that nobody expects.

@@ -23,6 +23,8 @@ const UNPACKED: u64 = 4096;
 const SLACK: u64 = 64 << 20;
 /// Chunks that may be there without a byte stored: the library needs time and memory for each.
 const CHUNKS: u64 = 1 << 16;
+/// Cells of a shower of hits, of which nothing stored gives a bound: a thousand times those of the finest calorimeters.
+const SPARSE_CELLS: usize = 1 << 27;
 /// Bytes of a virtual dataset, whose parts lie in other files.
 const VIRTUAL: u64 = 1 << 40;
 
@@ -187,8 +189,8 @@ impl Found {
             }
         };
         let cells = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        if cells.is_none_or(|n| u32::try_from(n).is_err()) {
-            let what = format!("attribute `shape` is {shape:?}, more cells than 32 bits count");
+        if cells.is_none_or(|n| n > SPARSE_CELLS) {
+            let what = format!("attribute `shape` is {shape:?}, more than {SPARSE_CELLS} cells");
             return Err(self.wrong(path, what));
         }
         let events = labels.unwrap_or(0);
