@@ -1,14 +1,25 @@
 //! The kernels without a device: each is valid WGSL for any adapter, binds what its Rust declaration says, stays within the
 //! limits that WebGPU grants everywhere, and translates to the languages of the other backends.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use calogen::gpu::{Access, Binding, Kernel, Scalar, read};
+use calogen::gpu::{Access, Binding, Element, Kernel, Matrix, Scalar, Tier, read};
 use calogen::ops::kernels;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
+
+/// What a tier's kernels may use.
+fn capabilities(tier: Tier) -> Capabilities {
+    match tier {
+        Tier::Portable => Capabilities::empty(),
+        Tier::Matrix => {
+            Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX
+        }
+    }
+}
 
 /// Bytes of workgroup memory, storage bindings and lanes of a workgroup that every WebGPU device has.
 const WORKGROUP_BYTES: u32 = 16 * 1024;
@@ -36,6 +47,9 @@ fn sample(name: &str, variant: usize) -> f64 {
         "TAPS" => [3.0, 1.0],
         "DEEP" => [2.0, 4.0],
         "VECTOR" | "SHARE" | "ONE_TAP" | "HALF" => [1.0, 0.0],
+        "SUBGROUP" => [32.0, 8.0],
+        "COLS" | "DEPTH" => [2.0, 2.0],
+        "ACROSS" => [2.0, 4.0],
         _ => panic!("{name}: name values of this override in tests/shaders.rs"),
     };
     values[variant]
@@ -61,7 +75,7 @@ fn parse(k: &Kernel, source: &str) -> Result<Module, String> {
 }
 
 fn validate(k: &Kernel, module: &Module, source: &str) -> Result<ModuleInfo, String> {
-    Validator::new(ValidationFlags::all(), Capabilities::empty())
+    Validator::new(ValidationFlags::all(), capabilities(k.tier))
         .validate(module)
         .map_err(|e| format!("{}: {}", k.file, e.emit_to_string_with_path(source, k.file)))
 }
@@ -79,6 +93,23 @@ fn check(k: &Kernel) -> Checked {
         let module = parse(k, &text)?;
         let info = validate(k, &module, &text)?;
         translate(k, &module, &info, 0)?;
+    }
+    if k.tier == Tier::Matrix {
+        for (size, given, made) in [
+            (8, Element::F32, Element::F16),
+            (16, Element::F16, Element::F32),
+        ] {
+            let matrix = Matrix {
+                size,
+                subgroup: 32,
+                vectors: true,
+            };
+            let text = k.text(Some(&matrix.text(given, made)), false);
+            let module = parse(k, &text)?;
+            let info = validate(k, &module, &text)?;
+            check_interface(k, &module, &info)?;
+            spirv(k, &module, &info, 0)?;
+        }
     }
     Ok(())
 }
@@ -179,17 +210,43 @@ fn check_params(k: &Kernel, module: &Module, ty: naga::Handle<naga::Type>) -> Ch
     Ok(())
 }
 
-/// Fills in the overrides, checks what is fixed by them, and writes SPIR-V, MSL and HLSL.
-fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> Checked {
+/// The module with the overrides of a variant filled in.
+fn filled<'a>(
+    k: &Kernel,
+    module: &'a Module,
+    info: &'a ModuleInfo,
+    variant: usize,
+) -> Result<(Cow<'a, Module>, Cow<'a, ModuleInfo>), String> {
     let constants = (module.overrides.iter())
         .filter(|(_, o)| o.init.is_none())
         .map(|(_, o)| o.name.clone().unwrap_or_default())
         .map(|name| (name.clone(), sample(&name, variant)))
         .collect();
     let entry = (ShaderStage::Compute, k.entry);
-    let (module, info) =
-        naga::back::pipeline_constants::process_overrides(module, info, Some(entry), &constants)
-            .map_err(|e| format!("{}::{}: {e}", k.file, k.entry))?;
+    naga::back::pipeline_constants::process_overrides(module, info, Some(entry), &constants)
+        .map_err(|e| format!("{}::{}: {e}", k.file, k.entry))
+}
+
+/// Writes SPIR-V of the version that has what the kernel's tier needs.
+fn spirv(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> Checked {
+    let (module, info) = filled(k, module, info, variant)?;
+    let options = spv::Options {
+        lang_version: match k.tier {
+            Tier::Portable => (1, 0),
+            Tier::Matrix => (1, 3),
+        },
+        ..Default::default()
+    };
+    match spv::write_vec(&module, &info, &options, None) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(format!("{}::{} to SPIR-V: {e}", k.file, k.entry)),
+    }
+}
+
+/// Fills in the overrides, checks what is fixed by them, and writes SPIR-V, MSL and HLSL.
+fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> Checked {
+    spirv(k, module, info, variant)?;
+    let (module, info) = filled(k, module, info, variant)?;
     let failed = |what: &str, e: &dyn std::fmt::Display| {
         Err(format!("{}::{} to {what}: {e}", k.file, k.entry))
     };
@@ -201,15 +258,12 @@ fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> 
         .filter(|(h, v)| v.space == AddressSpace::WorkGroup && !used[*h].is_empty())
         .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
         .sum();
-    if bytes > WORKGROUP_BYTES || lanes > LANES {
-        return failed("a workgroup", &format!("{bytes} bytes, {lanes} lanes"));
-    }
-    let options = spv::Options {
-        lang_version: (1, 0),
-        ..Default::default()
+    let most = match k.tier {
+        Tier::Portable => WORKGROUP_BYTES,
+        Tier::Matrix => 2 * WORKGROUP_BYTES, // what every device with cooperative matrices has
     };
-    if let Err(e) = spv::write_vec(&module, &info, &options, None) {
-        return failed("SPIR-V", &e);
+    if bytes > most || lanes > LANES {
+        return failed("a workgroup", &format!("{bytes} bytes, {lanes} lanes"));
     }
     let options = msl::Options {
         lang_version: (2, 4),
@@ -217,6 +271,9 @@ fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> 
     };
     if let Err(e) = msl::write_string(&module, &info, &options, &Default::default()) {
         return failed("MSL", &e);
+    }
+    if k.tier == Tier::Matrix {
+        return Ok(()); // HLSL has no cooperative matrices
     }
     let options = hlsl::Options {
         shader_model: hlsl::ShaderModel::V6_0,
@@ -355,6 +412,7 @@ fn mutated(entry: &str, from: &str, to: &str, bindings: Option<&'static [Binding
         params: k.params,
         fields: k.fields,
         bindings: bindings.unwrap_or(k.bindings),
+        tier: k.tier,
     }
 }
 

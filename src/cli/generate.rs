@@ -13,6 +13,7 @@ use super::Global;
 use super::files::StorageArgs;
 use super::labels::{Source, Wanted};
 use super::output::{Progress, peak_host_bytes, print, print_json, say};
+use super::tier::Tiers;
 use super::weights::find;
 
 /// Generate showers into a file
@@ -37,6 +38,8 @@ pub struct Args {
     /// Showers computed at once
     #[arg(long, default_value_t = calogen::generate::BATCH, value_name = "N")]
     batch: usize,
+    #[command(flatten)]
+    tiers: Tiers,
     /// Empty cells below this, in the unit of the file [default: the threshold that the weights record]
     #[arg(long, value_name = "E")]
     threshold: Option<f32>,
@@ -78,6 +81,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.threshold.is_some_and(|t| !t.is_finite() || t < 0.0) {
         return wrong("--threshold must be a number not below 0".into());
     }
+    args.tiers.check()?;
     let gpus = devices::open(args.devices.as_deref(), global)?;
     let path = find(&args.weights)?;
     let mut weights = Weights::read(&path)?;
@@ -88,6 +92,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     for gpu in &gpus {
         generators.push(Generator::new(gpu, weights.clone(), &path)?);
     }
+    let tier = args.tiers.apply(&mut generators, args.batch)?;
     let generator = &mut generators[0];
     let about = generator.metadata().clone();
     let threshold = args.threshold.unwrap_or(about.threshold);
@@ -132,7 +137,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         labels: source.to_string(),
         seed: args.wanted.seed,
         first_event: args.first_event,
-        devices: devices::described(&gpus),
+        devices: devices::described(&gpus, tier),
     };
     let mut writer = match &args.out {
         Some(out) => {
@@ -205,6 +210,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "file": args.out, "events": args.events, "seed": args.wanted.seed, "first_event": args.first_event,
             "weights_sha256": from.weights, "seconds": seconds, "showers_per_second": rate,
             "peak_memory_bytes": peak_host_bytes(), "device": gpus[0].capabilities().name, "devices": devices,
+            "tier": tier.name(),
         }));
     }
     if gpus.len() > 1 {

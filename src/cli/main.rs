@@ -14,6 +14,7 @@ mod latent;
 mod merge;
 mod models;
 mod output;
+mod tier;
 mod train;
 mod weights;
 

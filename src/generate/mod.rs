@@ -51,6 +51,7 @@ mod hits;
 mod labels;
 mod several;
 mod stream;
+mod tune;
 
 pub use crate::hits::Hits;
 pub use check::{SelfTest, self_test};
@@ -64,7 +65,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::gpu::{Gpu, Profile};
+use crate::gpu::{Gpu, Profile, Tier};
 use crate::models::{self, Build, Conditioning, Metadata, Networks, System, Weights};
 use crate::ops::HitFormat;
 use crate::tape::{Options, Plan, Program, Tape};
@@ -110,6 +111,7 @@ pub struct Generator {
     smaller: Option<usize>,
     /// Hits of a shower that are read before their number is known.
     expected_hits: Option<usize>,
+    tier: Tier,
 }
 
 impl Generator {
@@ -153,6 +155,7 @@ impl Generator {
             half: false,
             smaller: None,
             expected_hits: None,
+            tier: Tier::default(),
         })
     }
 
@@ -188,6 +191,7 @@ impl Generator {
             half: false,
             smaller: None,
             expected_hits: None,
+            tier: Tier::default(),
         })
     }
 
@@ -232,6 +236,24 @@ impl Generator {
         self.smaller
     }
 
+    /// Computes products in another tier: [`Tier::Portable`] at first. Within one, events are the same to the bit.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the device lacks what the tier needs.
+    pub fn set_tier(&mut self, tier: Tier) -> Result<()> {
+        self.gpu.capabilities().check_tier(tier)?;
+        if tier != self.tier {
+            self.programs.clear();
+        }
+        self.tier = tier;
+        Ok(())
+    }
+
+    /// How products are computed.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
     /// Empties cells below `threshold`, in the unit of the cells. 0 leaves all.
     pub fn set_threshold(&mut self, threshold: f32) {
         self.threshold = threshold;
@@ -274,6 +296,7 @@ impl Generator {
     fn compile(&self, batch: usize, form: Form) -> Result<Program> {
         let options = Options {
             frozen: true,
+            tier: self.tier,
             ..Options::default()
         };
         self.compile_with(batch, form, options)

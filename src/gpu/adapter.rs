@@ -1,5 +1,6 @@
 //! Adapters: what they can do, and which one is taken.
 
+use super::tier::Matrix;
 use crate::{Error, Result};
 
 /// What an adapter offers, as far as it matters here.
@@ -21,6 +22,8 @@ pub struct Capabilities {
     pub subgroup: Option<(u32, u32)>,
     /// Cooperative matrix shapes as `MxNxK a->c`.
     pub cooperative: Vec<String>,
+    /// Those that the matrix tier computes with.
+    pub matrix: Option<Matrix>,
     /// Timestamps around a compute pass.
     pub timestamps: bool,
     /// wgpu's limits of the adapter; the device is opened with them.
@@ -31,12 +34,16 @@ pub struct Capabilities {
 /// Optional features that the kernels or the engine can use.
 const WANTED: wgpu::Features = wgpu::Features::SUBGROUP
     .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::SHADER_F16)
+    .union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
     .union(wgpu::Features::PIPELINE_CACHE);
 
 impl Capabilities {
     pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
-        let cooperative = adapter.cooperative_matrix_properties();
-        let cooperative = cooperative
+        let info = adapter.get_info();
+        let listed = adapter.cooperative_matrix_properties();
+        let matrix = Matrix::of(&listed, adapter.features(), &info);
+        let cooperative = listed
             .iter()
             .map(|c| {
                 format!(
@@ -47,7 +54,8 @@ impl Capabilities {
             .collect();
         Self {
             cooperative,
-            ..Self::new(adapter.get_info(), adapter.features(), adapter.limits())
+            matrix,
+            ..Self::new(info, adapter.features(), adapter.limits())
         }
     }
 
@@ -77,6 +85,7 @@ impl Capabilities {
                 .contains(wgpu::Features::SUBGROUP)
                 .then_some((info.subgroup_min_size, info.subgroup_max_size)),
             cooperative: Vec::new(),
+            matrix: None,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             limits,
             features: features & wanted,

@@ -9,6 +9,7 @@ use super::adapter::{Capabilities, choose, instance, ranked};
 use super::buffer::Pool;
 use super::memory::Memory;
 use super::pipeline::Cached;
+use super::tune::Tuning;
 use crate::{Error, Result};
 
 /// An open device: the root of everything that computes. Shared by reference count, usable from several threads.
@@ -25,6 +26,7 @@ pub struct Gpu {
     pub(super) staging: Arc<Pool>,
     pub(super) modules: Mutex<HashMap<String, wgpu::ShaderModule>>,
     pub(super) pipelines: Mutex<HashMap<String, Cached>>,
+    pub(super) tuning: Tuning,
     pub(super) disk_cache: Option<(wgpu::PipelineCache, PathBuf)>,
     fault: Arc<OnceLock<Error>>,
     allocations: AtomicU64,
@@ -56,8 +58,12 @@ impl Gpu {
         let adapter = found.swap_remove(choose(&names, request)?);
         let mut capabilities = Capabilities::of(&adapter);
         lower(&mut capabilities.limits);
+        // SAFETY: of the experimental features only cooperative matrices are asked for, whose kernels keep to the shapes
+        // that the adapter lists.
+        let experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("calogen"),
+            experimental_features,
             required_features: capabilities.features,
             required_limits: capabilities.limits.clone(),
             ..Default::default()
@@ -126,10 +132,12 @@ impl Gpu {
         let disk_cache = super::pipeline::open_disk_cache(&device, &info, capabilities.features);
         let checked = std::env::var_os("CALOGEN_CHECKED").is_some();
         let pairs = !checked && capabilities.features.contains(wgpu::Features::SHADER_INT64);
+        let tuning = Tuning::open(&capabilities, super::pipeline::cache_folder());
         Self {
             device,
             queue,
             capabilities,
+            tuning,
             checked,
             pairs,
             pool: Arc::default(),

@@ -2,6 +2,8 @@
 //!
 //! The Rust declaration owns the binding layout; `tests/shaders.rs` compares it with what the WGSL really uses.
 
+use super::tier::Tier;
+
 /// The type of a parameter: four-byte scalars only, so that no alignment rule can bite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scalar {
@@ -124,6 +126,8 @@ pub struct Kernel {
     pub fields: &'static [Field],
     /// Storage bindings in slot order.
     pub bindings: &'static [Binding],
+    /// What the device must offer.
+    pub tier: Tier,
 }
 
 impl Kernel {
@@ -141,18 +145,25 @@ impl Kernel {
             params: P::NAME,
             fields: P::FIELDS,
             bindings,
+            tier: Tier::Portable,
         }
     }
 
-    /// The WGSL with `expression` in the place of the one behind the mark of `lib/expression.wgsl`, and with `pairs` four
-    /// numbers loaded as two of 64 bits where `lib/four.wgsl` is used. A file with a mark is the last of a kernel's.
+    /// The same kernel for devices that offer `tier`.
+    pub const fn of_tier(self, tier: Tier) -> Self {
+        Self { tier, ..self }
+    }
+
+    /// The WGSL with `expression` in the place of what stands behind the mark of `lib/expression.wgsl` or
+    /// `lib/matrix.wgsl`, and with `pairs` four numbers loaded as two of 64 bits where `lib/four.wgsl` is used. A file
+    /// with a mark is the last of a kernel's.
     pub fn text(&self, expression: Option<&str>, pairs: bool) -> String {
         let behind = |mark: &str, text: &str| {
             let (plain, _) = self.source.split_once(mark)?;
             Some(format!("{plain}{text}"))
         };
         expression
-            .and_then(|e| behind("//@expression\n", e))
+            .and_then(|e| behind("//@expression\n", e).or_else(|| behind("//@matrix\n", e)))
             .or_else(|| pairs.then(|| behind("//@four\n", FOUR_AS_PAIRS)).flatten())
             .unwrap_or_else(|| self.source.to_owned())
     }

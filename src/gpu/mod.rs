@@ -11,6 +11,8 @@ mod kernel;
 mod memory;
 mod pipeline;
 mod profile;
+mod tier;
+mod tune;
 
 pub use adapter::{Capabilities, adapters, preferred, several};
 pub use buffer::{Buffer, Mapped, Readback};
@@ -20,3 +22,5 @@ pub(crate) use kernel::{params, wgsl};
 pub(crate) use pipeline::Bound;
 pub use pipeline::Pipeline;
 pub use profile::{KernelTime, Profile};
+pub use tier::{Element, Matrix, Tier};
+pub(crate) use tune::hash as text_hash;

@@ -261,7 +261,7 @@ fn layout_entries(kernel: &Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
 }
 
 /// Where this user's caches lie: `$CALOGEN_CACHE`, else `$XDG_CACHE_HOME/calogen`, else the system's usual place.
-fn cache_folder() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let from = |name| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())

@@ -1,12 +1,17 @@
-//! What a device can do at most: multiply-adds from registers, and copies. Benchmarks compare the other kernels with these.
+//! What a device can do at most: multiply-adds from registers, products of cooperative matrices, and copies. Benchmarks compare the other kernels with these.
 
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::gpu::{Element, Kernel, Tier, fold, params, read, wgsl, write};
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
     /// See `ceiling.wgsl`.
     CeilingParams { count: u32, rounds: u32, k: f32, l: f32 }
+}
+
+params! {
+    /// See `ceiling_matrix.wgsl`.
+    CeilingMatrixParams { count: u32, rounds: u32 }
 }
 
 const SOURCE: &str = wgsl!("ceiling.wgsl", "lib/index.wgsl", "lib/four.wgsl");
@@ -23,7 +28,15 @@ static COPY: Kernel = Kernel::new::<CeilingParams>(
     &[read(1, "x"), write(3, "copied")],
 );
 
-pub(super) static KERNELS: &[&Kernel] = &[&FMA, &COPY];
+static MATRIX: Kernel = Kernel::new::<CeilingMatrixParams>(
+    "ceiling_matrix.wgsl",
+    wgsl!("ceiling_matrix.wgsl", "lib/matrix.wgsl"),
+    "ceiling_matrix",
+    &[read(1, "x"), write(2, "y")],
+)
+.of_tier(Tier::Matrix);
+
+pub(super) static KERNELS: &[&Kernel] = &[&FMA, &COPY, &MATRIX];
 
 const WG: usize = 64;
 /// Chains of a lane.
@@ -81,6 +94,61 @@ impl Op for Chains {
     }
 }
 
+/// `y[s] = 16 rounds (x[0] + x[1]) (x[2] + x[3])`, one product after the other: see `ceiling_matrix.wgsl`.
+#[derive(Debug)]
+struct Products {
+    subgroups: usize,
+    rounds: usize,
+}
+
+impl Op for Products {
+    fn name(&self) -> &'static str {
+        "ceiling_matrix"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        match x[0] {
+            [4, t, same] if t == same => Ok(vec![self.subgroups, *t, *t]),
+            got => {
+                let what = format!("wants four square matrices, got {got:?}");
+                Err(Error::shape("matrix_products", what))
+            }
+        }
+    }
+
+    fn gradient<'t>(&self, _: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        vec![None]
+    }
+
+    fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
+        let side = l.input_shape(0)[1];
+        let Some(m) = l.matrix().filter(|m| m.size as usize == side) else {
+            let what = format!("matrices of {side} in a program without them");
+            return Err(Error::Config(what));
+        };
+        let params = CeilingMatrixParams {
+            count: self.subgroups as u32,
+            rounds: self.rounds as u32,
+        };
+        l.dispatch_with(
+            &MATRIX,
+            Some(m.text(Element::F32, Element::F32)),
+            &params,
+            &[("WG", f64::from(m.subgroup))],
+            &[x[0], y],
+            fold(self.subgroups as u64),
+        )
+    }
+
+    fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
+        let products = (4 * STEPS * self.rounds * self.subgroups) as f64;
+        Cost {
+            flops: 2.0 * products * (x[0][1] as f64).powi(3),
+            bytes: 4.0 * shape::len(y) as f64,
+        }
+    }
+}
+
 /// The same elements in other memory.
 #[derive(Debug)]
 struct Copy;
@@ -130,6 +198,13 @@ impl Var<'_> {
             l,
         };
         self.tape.record(chains, &[self])
+    }
+
+    /// Products of cooperative matrices from registers alone, to measure what the device can compute at most in the matrix
+    /// tier: `16 rounds (x[0] + x[1]) (x[2] + x[3])` of `self` `[4,T,T]`, once a subgroup.
+    #[track_caller]
+    pub fn matrix_products(self, subgroups: usize, rounds: usize) -> Self {
+        self.tape.record(Products { subgroups, rounds }, &[self])
     }
 
     /// A copy of a multiple of four elements, to measure what the device can move at most.

@@ -6,8 +6,9 @@ use super::op::{Leaf, Op};
 use super::program::Options;
 use super::shape::{self, Shape};
 use super::tape::State;
+use super::tune::Choice;
 use crate::Result;
-use crate::gpu::{Access, Capabilities, Gpu, Kernel, Params};
+use crate::gpu::{Access, Capabilities, Gpu, Kernel, Matrix, Params, Tier};
 
 /// A buffer to be: planned after everything is lowered.
 pub type Slot = usize;
@@ -56,6 +57,8 @@ pub(crate) struct Dispatch {
     auxiliary: bool,
     /// Runs once, when the program is made.
     pub once: bool,
+    /// The choice that it was made by.
+    pub choice: Option<usize>,
 }
 
 /// What ops record their dispatches in.
@@ -69,6 +72,9 @@ pub struct Lowering<'a> {
     output: Shape,
     options: Options,
     deriving: bool,
+    pub(crate) choices: Vec<Choice>,
+    /// The last choice, until the kernel it is for is dispatched.
+    chosen: Option<(&'static Kernel, usize)>,
 }
 
 impl<'a> Lowering<'a> {
@@ -83,6 +89,8 @@ impl<'a> Lowering<'a> {
             output: Vec::new(),
             options,
             deriving: false,
+            choices: Vec::new(),
+            chosen: None,
         }
     }
 
@@ -99,6 +107,14 @@ impl<'a> Lowering<'a> {
     /// True if ops shall use their plainest kernels.
     pub fn plain(&self) -> bool {
         self.options.plain
+    }
+
+    /// The cooperative matrices to compute products with, if the program is of that tier.
+    pub fn matrix(&self) -> Option<Matrix> {
+        match self.options.tier {
+            Tier::Matrix if !self.options.plain => self.capabilities().matrix,
+            _ => None,
+        }
     }
 
     /// True on software Vulkan: workgroups are what runs in parallel, and lanes are a vector.
@@ -137,6 +153,31 @@ impl<'a> Lowering<'a> {
             Place::Leaf(Leaf::State(state.clone())),
             false,
         )
+    }
+
+    /// One of `candidates` for the next dispatch of `kernel`: the one remembered as the fastest for this `shape` on this
+    /// device, else the first. All must give the same bits.
+    pub(crate) fn choose(
+        &mut self,
+        kernel: &'static Kernel,
+        shape: &str,
+        candidates: Vec<Vec<u32>>,
+    ) -> Vec<u32> {
+        let key = kernel.tuning_key(shape);
+        let taken = match self.options.trial {
+            Some(trial) => candidates.get(trial).unwrap_or(&candidates[0]).clone(),
+            None => (self.gpu.tuned(&key, &candidates)).unwrap_or_else(|| candidates[0].clone()),
+        };
+        self.chosen = Some((kernel, self.choices.len()));
+        self.choices.push(Choice { key, candidates });
+        taken
+    }
+
+    /// Numbers known now.
+    pub fn constant(&mut self, words: Vec<u32>) -> Slot {
+        let count = words.len();
+        let leaf = Leaf::Constant(std::sync::Arc::new(words));
+        self.slot(count, Place::Leaf(leaf), true)
     }
 
     /// Something of `words` elements made from `source` alone, once however often it is asked for under the same key:
@@ -205,8 +246,13 @@ impl<'a> Lowering<'a> {
                 self.slots[s].place = Place::Kept;
             }
         }
+        let choice = self.chosen.filter(|(k, _)| std::ptr::eq(*k, kernel));
+        if choice.is_some() {
+            self.chosen = None;
+        }
         self.dispatches.push(Dispatch {
             op: self.op,
+            choice: choice.map(|(_, i)| i),
             kernel,
             expression,
             overrides: overrides.to_vec(),
@@ -243,6 +289,7 @@ impl<'a> Lowering<'a> {
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let cost = op.cost(&views, shape);
         self.op = op.name();
+        self.chosen = None;
         self.inputs = shapes.clone();
         self.output = shape.to_vec();
         let first = self.dispatches.len();

@@ -19,6 +19,7 @@ mod program;
 pub(crate) mod shape;
 #[allow(clippy::module_inception)]
 mod tape;
+mod tune;
 
 pub use export::{EVENTS, Exported, Site};
 pub use gradient::Vjp;
@@ -30,3 +31,5 @@ pub use program::{Options, Program};
 pub use shape::Shape;
 pub(crate) use tape::BAD;
 pub use tape::{State, Tape, Var};
+pub use tune::Tuned;
+pub(crate) use tune::tune;

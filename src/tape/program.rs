@@ -9,7 +9,8 @@ use super::op::Leaf;
 use super::plan::{Assignment, Plan, assign};
 use super::shape::{self, Shape};
 use super::tape::{BAD, Id, Tape, Var};
-use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback};
+use super::tune::Choice;
+use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback, Tier};
 use crate::{Error, Result};
 
 /// How a tape is compiled.
@@ -21,6 +22,10 @@ pub struct Options {
     pub poison: bool,
     /// Uses the plainest kernel of each op: the oracle for the fast ones.
     pub plain: bool,
+    /// How products are computed.
+    pub tier: Tier,
+    /// Takes this candidate of each choice, the first where there are fewer, instead of the one remembered: to time it.
+    pub trial: Option<usize>,
 }
 
 /// Bound on the work of one submission, so that a desktop system does not reset the device: 0.2 s on 0.5 TFLOP/s.
@@ -47,6 +52,9 @@ pub struct Program {
     /// Where a submission ends.
     cuts: Vec<usize>,
     costs: Vec<(&'static str, f64, f64)>,
+    choices: Vec<Choice>,
+    /// The choice behind each step.
+    chosen: Vec<Option<usize>>,
     inputs: HashMap<String, Input>,
     outputs: HashMap<String, Output>,
     plan: Plan,
@@ -69,6 +77,7 @@ impl Tape {
         options: Options,
     ) -> Result<Program> {
         self.check()?;
+        gpu.capabilities().check_tier(options.tier)?;
         assert!(
             outputs.iter().all(|(_, v)| v.id != BAD),
             "a bad variable without an error"
@@ -300,6 +309,7 @@ impl Program {
         let uniform = gpu.uniform(&uniform);
         let (mut once, mut steps, mut costs, mut cuts, mut work) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0.0);
+        let mut chosen = Vec::new();
         for (d, &offset) in l.dispatches.iter().zip(&offsets) {
             let pipeline = gpu.pipeline(d.kernel, d.expression.as_deref(), &d.overrides)?;
             let storage: Vec<_> = d
@@ -319,6 +329,7 @@ impl Program {
                 continue;
             }
             steps.push(bound);
+            chosen.push(d.choice);
             costs.push((d.op, d.cost.flops, d.cost.bytes));
             work += d.cost.flops;
             if work > SUBMISSION_FLOPS {
@@ -376,6 +387,8 @@ impl Program {
             steps,
             cuts,
             costs,
+            choices: l.choices,
+            chosen,
             inputs,
             outputs,
             plan,
@@ -435,6 +448,24 @@ impl Program {
             .zip(&self.costs)
             .map(|((kernel, s), (_, flops, bytes))| (kernel, s, *flops, *bytes));
         Ok(Profile::new(rows))
+    }
+
+    /// The choices that the program made.
+    pub(crate) fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// Whether all of them are remembered.
+    pub(crate) fn remembered(&self) -> bool {
+        let known = |c: &Choice| self.gpu.tuned(&c.key, &c.candidates).is_some();
+        self.choices.iter().all(known)
+    }
+
+    /// Runs once and returns the seconds of each dispatch that was chosen, with the number of its choice.
+    pub(crate) fn time_choices(&self) -> Result<Vec<(usize, f64)>> {
+        let times = self.gpu.time(&self.steps)?.into_iter();
+        let chosen = self.chosen.iter().zip(times);
+        Ok(chosen.filter_map(|(c, (_, s))| Some(((*c)?, s))).collect())
     }
 
     /// Shape of an input, if the outputs depend on it.

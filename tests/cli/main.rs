@@ -10,6 +10,7 @@ mod production;
 mod sample;
 mod sparse;
 mod studies;
+mod tiers;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! The kernels that measure the device do what they claim: no step of theirs is left out.
 
-use calogen::tape::Tape;
+use calogen::gpu::Tier;
+use calogen::tape::{Options, Tape};
 
 use crate::common::{POISON, gpu};
 
@@ -37,4 +38,38 @@ fn copied() {
     program.set("x", &x).unwrap();
     program.run().unwrap();
     assert_eq!(program.read("y").unwrap(), x);
+}
+
+#[test]
+fn matrix_products() {
+    let Some(m) = gpu().capabilities().matrix else {
+        println!("not run: {} has no matrix tier", gpu().capabilities().name);
+        return;
+    };
+    let (t, subgroups, rounds) = (m.size as usize, 3, 2);
+    let x: Vec<f32> = (0..4 * t * t)
+        .map(|i| (i * 7 % 32) as f32 / 16.0 - 1.0)
+        .collect();
+    let tape = Tape::new();
+    let y = tape
+        .input("x", &[4, t, t])
+        .matrix_products(subgroups, rounds);
+    let options = Options {
+        tier: Tier::Matrix,
+        ..POISON
+    };
+    let program = tape.compile(gpu(), &[("y", y)], options).unwrap();
+    program.set("x", &x).unwrap();
+    program.run().unwrap();
+    let at = |m: usize, i: usize, j: usize| f64::from(x[(m * t + i) * t + j]);
+    let got = program.read("y").unwrap();
+    for (e, &got) in got.iter().enumerate() {
+        let (i, j) = (e / t % t, e % t);
+        let want: f64 = (0..t)
+            .map(|k| (at(0, i, k) + at(1, i, k)) * (at(2, k, j) + at(3, k, j)))
+            .sum();
+        // Sums of sixteenths are exact.
+        assert_eq!(f64::from(got), want * (16 * rounds) as f64, "element {e}");
+    }
+    assert_eq!(got.len(), subgroups * t * t);
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use calogen::gpu::Gpu;
+use calogen::gpu::{Gpu, Tier};
 use calogen::tape::{Options, Program, Tape, Var};
 
 /// The device that all rows share. Without one, tests fail.
@@ -24,6 +24,8 @@ pub const POISON: Options = Options {
     frozen: false,
     plain: false,
     poison: true,
+    tier: Tier::Portable,
+    trial: None,
 };
 
 /// An n-dimensional array of f64, the last axis fastest.

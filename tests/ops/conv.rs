@@ -43,7 +43,7 @@ const GEOMETRIES: &[Geometry] = &[
 /// (inputs, outputs, showers): vectors of showers and without, few channels and more than a tile.
 const SIZES: &[(usize, usize, usize)] = &[(1, 2, 1), (3, 5, 3), (2, 9, 4), (5, 3, 8)];
 
-fn conv(x: &Nd, w: &Nd, b: Option<&Nd>, g: &ConvSpec) -> Nd {
+pub fn conv(x: &Nd, w: &Nd, b: Option<&Nd>, g: &ConvSpec) -> Nd {
     let out = |i: usize| (x.shape[1 + i] + 2 * g.padding[i] - w.shape[2 + i]) / g.stride[i] + 1;
     Nd::build(&[w.shape[0], out(0), out(1), out(2), x.shape[4]], |at| {
         let mut sum = b.map_or(0.0, |b| b.at(&at[..1]));
@@ -70,7 +70,7 @@ fn conv(x: &Nd, w: &Nd, b: Option<&Nd>, g: &ConvSpec) -> Nd {
 }
 
 /// By scattering: what each input cell adds to the output.
-fn conv_transpose(x: &Nd, w: &Nd, b: Option<&Nd>, g: &ConvSpec, extra: [usize; 3]) -> Nd {
+pub fn conv_transpose(x: &Nd, w: &Nd, b: Option<&Nd>, g: &ConvSpec, extra: [usize; 3]) -> Nd {
     let out = |i: usize| {
         (x.shape[1 + i] - 1) * g.stride[i] + w.shape[2 + i] + extra[i] - 2 * g.padding[i]
     };
@@ -406,5 +406,52 @@ fn errors_name_op_shapes_and_place() {
             .to_string();
         assert!(error.starts_with(start), "{error}");
         assert!(error.contains("tests/ops/conv.rs:"), "{error}");
+    }
+}
+
+/// Whichever tile is taken, the sums are made in the same order: tuning changes no bit.
+#[test]
+fn every_tile_gives_the_same_bits() {
+    for (name, outputs, transposed) in [
+        ("same", 9, false),
+        ("halving", 5, true),
+        ("strided", 17, false),
+    ] {
+        let g = GEOMETRIES.iter().find(|g| g.name == name).unwrap();
+        let (spec, [d, h, w], [kd, kh, kw]) = (g.spec(), g.input, g.kernel);
+        let x = Nd::random(&[3, d, h, w, 12], 1);
+        let kernel = match transposed {
+            true => [3, outputs, kd, kh, kw],
+            false => [outputs, 3, kd, kh, kw],
+        };
+        let weight = Nd::random(&kernel, 2);
+        let run = |trial: Option<usize>| {
+            let tape = Tape::new();
+            let x_in = tape.input("x", &x.shape);
+            let weight = tape.constant(&weight.f32(), &kernel);
+            let y = match transposed {
+                true => x_in.conv_transpose(weight, None, &spec, [0; 3]),
+                false => x_in.conv(weight, None, &spec),
+            };
+            let options = calogen::tape::Options {
+                trial,
+                frozen: true,
+                ..POISON
+            };
+            let program = tape.compile(gpu(), &[("y", y)], options).unwrap();
+            program.set("x", &x.f32()).unwrap();
+            program.run().unwrap();
+            let grid = program.plan().steps.last().unwrap().grid;
+            (program.read("y").unwrap(), grid)
+        };
+        let (first, grid) = run(Some(0));
+        let mut other_grids = 0;
+        // Candidates by nearness to the default: these are near and far.
+        for trial in [1, 2, 3, 5, 8, 13] {
+            let (got, other) = run(Some(trial));
+            assert_eq!(got, first, "{name}: candidate {trial}");
+            other_grids += usize::from(other != grid);
+        }
+        assert!(other_grids > 1, "{name}: hardly another tile was tried");
     }
 }

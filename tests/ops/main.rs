@@ -6,6 +6,7 @@ mod common;
 mod ceiling;
 mod compact;
 mod conv;
+mod conv_matrix;
 mod distance;
 mod elementwise;
 mod gather;

@@ -5,7 +5,7 @@ use calogen::tape::{Tape, Var};
 use crate::common::{Nd, POISON, Row, gpu};
 
 /// The product of the last two axes, the leading ones broadcast.
-fn matmul(a: &Nd, b: &Nd) -> Nd {
+pub fn matmul(a: &Nd, b: &Nd) -> Nd {
     let (ra, rb) = (a.shape.len(), b.shape.len());
     let (n, k, m) = (a.shape[ra - 2], a.shape[ra - 1], b.shape[rb - 1]);
     // As a broadcast product [.., n, k, 1] x [.., 1, k, m], summed over k.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use calogen::generate::{Generator, LabelRows};
+use calogen::gpu::Tier;
 use calogen::models::{self, Preset};
 use calogen::report::{Axis, Figure, Plot, Role, Series};
 use calogen::{Error, Result};
@@ -14,6 +15,7 @@ use super::cold;
 use super::timing::Timing;
 use crate::Global;
 use crate::output::{peak_host_bytes, print, print_json, say};
+use crate::tier::Tiers;
 
 /// Time a generator at several batch sizes
 ///
@@ -35,6 +37,8 @@ pub struct Args {
         value_delimiter = ','
     )]
     batch: Vec<usize>,
+    #[command(flatten)]
+    tiers: Tiers,
     /// Seconds for each batch size, about
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
@@ -93,6 +97,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "--seconds and --batch must be above 0".into(),
         ));
     }
+    args.tiers.check()?;
     let gpu = global.gpu()?;
     let named = models::ENTRIES.iter().any(|e| e.name == args.what);
     let untrained = named && !Path::new(&args.what).exists();
@@ -101,6 +106,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     } else {
         Generator::load(&gpu, crate::weights::find(&args.what)?)?
     };
+    let largest = args.batch.iter().copied().max().unwrap_or(1);
+    let tier = (args.tiers).apply(std::slice::from_mut(&mut generator), largest)?;
     if args.one_shower {
         return generator.generate(&middle(&generator, 1), 1, 0).map(drop);
     }
@@ -111,7 +118,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let about = gpu.capabilities();
     if !args.json {
-        print(&format!("{}, {}", about.name, about.driver))?;
+        print(&format!("{}, {}, tier {}", about.name, about.driver, tier))?;
         if let Some(ceilings) = &ceilings {
             print(&ceilings.to_string())?;
         }
@@ -131,7 +138,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let cold = match args.no_cold_start {
         true => None,
-        false => cold_start(args, global),
+        false => cold_start(args, tier, global),
     };
     if let Some(path) = &args.plot {
         plot(&rows, &args.what, &about.name).png(path)?;
@@ -141,7 +148,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         let kernels = kernels.map(|k| k.kernels.iter().map(kernel_json).collect::<Vec<_>>());
         return print_json(&serde_json::json!({
             "adapter": about.name, "driver": about.driver, "what": args.what,
-            "preset": untrained.then_some(&args.preset), "ceilings": ceilings, "batches": rows,
+            "preset": untrained.then_some(&args.preset), "tier": tier.name(),
+            "ceilings": ceilings, "batches": rows,
             "kernels": kernels, "cold_start_seconds": cold, "host_peak_bytes": host,
         }));
     }
@@ -199,7 +207,7 @@ fn time(
     let wire = 4e-9 * generator.shape().iter().product::<usize>() as f64;
     let floor = ceilings.map(|c| {
         let times = [
-            (gflop / c.gflop_per_second, "compute"),
+            (gflop / c.of_tier(generator.tier()), "compute"),
             (gbytes / c.copy(), "memory"),
             (wire / c.readback_gb_per_second, "readback"),
         ];
@@ -274,11 +282,11 @@ fn kernel_json(k: &calogen::gpu::KernelTime) -> serde_json::Value {
 }
 
 /// Times two processes that make one shower each; `None`, with a word, where this program cannot start itself.
-fn cold_start(args: &Args, global: &Global) -> Option<cold::ColdStart> {
+fn cold_start(args: &Args, tier: Tier, global: &Global) -> Option<cold::ColdStart> {
     let mut arguments: Vec<String> = ["bench", "generate", &args.what, "--preset", &args.preset]
         .map(str::to_owned)
         .to_vec();
-    arguments.push("--one-shower".into());
+    arguments.extend(["--one-shower", "--tier", tier.name()].map(str::to_owned));
     if let Some(device) = &global.device {
         arguments.extend(["--device".into(), device.clone()]);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use calogen::gpu::Gpu;
+use calogen::gpu::{Gpu, Tier};
 use calogen::tape::{Options, Program, Tape, Var};
 use calogen::{Error, Result};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::output::{print, print_json, say};
 ///
 /// A case is a compiled program, packing of weights included; its main kernel alone is timed by the device's own clock
 /// where there is one. GFLOP and GB count each operation and operand once. The bound is the nearer ceiling: the rate of
-/// multiply-adds from registers, or of a copy, both measured in the same run.
+/// multiply-adds from registers (of cooperative matrices in that tier), or of a copy, both measured in the same run.
 #[derive(clap::Args)]
 pub struct Args {
     /// Only cases whose name contains TEXT
@@ -30,6 +30,9 @@ pub struct Args {
     /// Weights do not change from run to run, as in generation: they are packed before
     #[arg(long)]
     frozen: bool,
+    /// How products are computed: portable (f32) or matrix (cooperative matrices, f16 operands; generation only)
+    #[arg(long, default_value_t = Tier::Portable, value_name = "TIER")]
+    tier: Tier,
     /// Seconds for each case, about
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
     seconds: f64,
@@ -84,6 +87,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return list(&cases, args.json);
     }
     let gpu = global.gpu()?;
+    gpu.capabilities().check_tier(args.tier)?;
     let budget = Duration::from_secs_f64(args.seconds);
     let ceilings = if args.no_ceilings {
         None
@@ -92,7 +96,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let about = gpu.capabilities();
     if !args.json {
-        print(&format!("{}, {}", about.name, about.driver))?;
+        print(&format!(
+            "{}, {}, tier {}",
+            about.name, about.driver, args.tier
+        ))?;
         if let Some(c) = &ceilings {
             print(&c.to_string())?;
         }
@@ -100,7 +107,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let mut rows = Vec::new();
     for case in &cases {
-        let row = match time(&gpu, case, args.frozen, budget, ceilings.as_ref()) {
+        let row = match time(&gpu, case, args, budget, ceilings.as_ref()) {
             Err(Error::OutOfMemory(what)) => {
                 say(&format!("{} batch {}: {what}", case.name, case.batch));
                 continue;
@@ -114,7 +121,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     if args.json {
         return print_json(&serde_json::json!({
-            "adapter": about.name, "driver": about.driver, "backend": about.backend, "frozen": args.frozen,
+            "adapter": about.name, "driver": about.driver, "backend": about.backend, "tier": args.tier.name(),
+            "frozen": args.frozen,
             "ceilings": ceilings, "cases": rows,
         }));
     }
@@ -141,14 +149,15 @@ fn list(cases: &[Case], json: bool) -> Result<()> {
 }
 
 /// The program of a case, its inputs set, and what it computes and moves.
-fn compile(gpu: &Arc<Gpu>, case: &Case, frozen: bool) -> Result<(Program, f64, f64)> {
+fn compile(gpu: &Arc<Gpu>, case: &Case, args: &Args) -> Result<(Program, f64, f64)> {
     let parameters = case.parameters(gpu)?;
     let tape = Tape::new();
     let built = case.build(gpu, &tape, parameters.as_ref(), |tape, shape| {
-        weights(tape, shape, frozen)
+        weights(tape, shape, args.frozen)
     })?;
     let options = Options {
-        frozen,
+        frozen: args.frozen,
+        tier: args.tier,
         ..Options::default()
     };
     let program = tape.compile(gpu, &built.outputs, options)?;
@@ -175,11 +184,11 @@ fn weights<'t>(tape: &'t Tape, shape: &[usize], frozen: bool) -> Var<'t> {
 fn time(
     gpu: &Arc<Gpu>,
     case: &Case,
-    frozen: bool,
+    args: &Args,
     budget: Duration,
     ceilings: Option<&Ceilings>,
 ) -> Result<Row> {
-    let (program, flops, bytes) = compile(gpu, case, frozen)?;
+    let (program, flops, bytes) = compile(gpu, case, args)?;
     let seconds = measure(budget, || program.run(), || gpu.wait())?;
     let main = if gpu.capabilities().timestamps {
         let mut best: Option<(String, f64)> = None;
@@ -197,7 +206,7 @@ fn time(
     };
     let (gflop, gbytes) = (flops * 1e-9, bytes * 1e-9);
     let rates = (gflop / seconds.median, gbytes / seconds.median);
-    let shares = ceilings.map(|c| (rates.0 / c.gflop_per_second, rates.1 / c.copy()));
+    let shares = ceilings.map(|c| (rates.0 / c.of_tier(args.tier), rates.1 / c.copy()));
     let (main_kernel, main_kernel_seconds) = main.unzip();
     Ok(Row {
         case: case.name.clone(),

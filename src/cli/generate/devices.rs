@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use calogen::gpu::{Gpu, adapters, several};
+use calogen::gpu::{Gpu, Tier, adapters, several};
 use calogen::{Error, Result};
 
 use super::super::Global;
@@ -21,13 +21,16 @@ pub fn open(devices: Option<&str>, global: &Global) -> Result<Vec<Arc<Gpu>>> {
     indices.into_iter().map(open).collect()
 }
 
-/// Name, interface and driver of each, the same ones once: what decides on the last bits of a shower.
-pub fn described(gpus: &[Arc<Gpu>]) -> Vec<String> {
+/// Name, interface and driver of each, the same ones once, and the tier: what decides on the last bits of a shower.
+pub fn described(gpus: &[Arc<Gpu>], tier: Tier) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for gpu in gpus {
         let about = gpu.capabilities();
         let one = format!("{}, {}, {}", about.name, about.backend, about.driver);
-        let one = one.trim_end_matches([',', ' ']).to_owned();
+        let mut one = one.trim_end_matches([',', ' ']).to_owned();
+        if tier != Tier::Portable {
+            one.push_str(&format!(", tier {tier}"));
+        }
         if !all.contains(&one) {
             all.push(one);
         }

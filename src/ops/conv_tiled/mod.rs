@@ -2,131 +2,32 @@
 //!
 //! One kernel serves ordinary and transposed convolutions, dense layers and stacks of matrix products (`conv.wgsl`); another
 //! makes weight gradients (`conv_weight.wgsl`). Weights are repacked first, so that a lane reads four channels at once
-//! (`pack.wgsl`); a sum over many inputs with few results is split into parts that `sum_parts.wgsl` joins.
+//! (`pack.wgsl`); a sum over many inputs with few results is split into parts that `sum_parts.wgsl` joins. In the matrix tier
+//! layers that fill cooperative matrices are computed by them instead (`conv_matrix.wgsl`, `matrix.rs`).
 
+mod kernels;
+mod matrix;
 mod packing;
 mod problem;
 mod weight;
 
+pub(super) use kernels::KERNELS;
+use kernels::*;
 use packing::{Packing, packed};
 use problem::{Problem, Tile, dense};
 
 use super::conv::{Conv, Extents, Makes};
 use crate::Result;
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::gpu::fold;
 use crate::tape::{Lowering, Slot};
-
-params! {
-    /// See `conv.wgsl`.
-    ConvParams {
-        batch: u32, inputs: u32, outputs: u32,
-        in_d: u32, in_h: u32, in_w: u32,
-        out_d: u32, out_h: u32, out_w: u32,
-        kernel_d: u32, kernel_h: u32, kernel_w: u32,
-        stride_d: u32, stride_h: u32, stride_w: u32,
-        pad_d: u32, pad_h: u32, pad_w: u32,
-        transposed: u32, tiles: u32, phases: u32, parts: u32, chunk: u32, groups: u32, blocks: u32,
-        x_skip: u32, w_skip: u32, y_skip: u32, y_part: u32,
-        taps: u32, padded: u32, has_bias: u32, slope: f32,
-    }
-}
-params! {
-    /// See `conv_weight.wgsl`.
-    ConvWeightParams {
-        batch: u32, small: u32, large: u32,
-        in_d: u32, in_h: u32, in_w: u32,
-        out_d: u32, out_h: u32, out_w: u32,
-        kernel_d: u32, kernel_h: u32, kernel_w: u32,
-        stride_d: u32, stride_h: u32, stride_w: u32,
-        pad_d: u32, pad_h: u32, pad_w: u32,
-        tiles: u32, terms: u32, term_tiles: u32, piece: u32, pieces: u32, units: u32, chunk: u32, groups: u32,
-        inverse: f32,
-    }
-}
-params! {
-    /// See `pack.wgsl`.
-    PackParams {
-        count: u32, tile: u32, rows: u32, cols: u32, padded: u32,
-        step: u32, outer: u32, inner: u32, skip: u32, total: u32,
-    }
-}
-params! {
-    /// See `sum_parts.wgsl`.
-    SumPartsParams { parts: u32, channels: u32, columns: u32, size: u32, has_bias: u32, slope: f32 }
-}
-
-const CONV_SOURCE: &str = wgsl!("conv.wgsl", "lib/four.wgsl");
-const PACK_SOURCE: &str = wgsl!("pack.wgsl");
-/// The number of columns is a multiple of four.
-static CONV: Kernel = Kernel::new::<ConvParams>(
-    "conv.wgsl",
-    CONV_SOURCE,
-    "conv",
-    &[
-        read(1, "x"),
-        read(2, "x4"),
-        read(3, "wt"),
-        read(4, "bias"),
-        write(5, "y4"),
-    ],
-);
-static CONV_ANY: Kernel = Kernel::new::<ConvParams>(
-    "conv.wgsl",
-    CONV_SOURCE,
-    "conv_any",
-    &[
-        read(1, "x"),
-        read(2, "x4"),
-        read(3, "wt"),
-        read(4, "bias"),
-        write(5, "y"),
-    ],
-);
-static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
-    "conv_weight.wgsl",
-    wgsl!("conv_weight.wgsl", "lib/four.wgsl"),
-    "conv_weight",
-    &[
-        read(1, "dy"),
-        read(2, "dy4"),
-        read(3, "x"),
-        read(4, "x4"),
-        write(5, "dw"),
-    ],
-);
-static PACK: Kernel = Kernel::new::<PackParams>(
-    "pack.wgsl",
-    PACK_SOURCE,
-    "pack",
-    &[read(1, "src"), write(2, "dst")],
-);
-static PACK_QUADS: Kernel = Kernel::new::<PackParams>(
-    "pack.wgsl",
-    PACK_SOURCE,
-    "pack_quads",
-    &[read(1, "src"), write(2, "dst4")],
-);
-static SUM_PARTS: Kernel = Kernel::new::<SumPartsParams>(
-    "sum_parts.wgsl",
-    wgsl!("sum_parts.wgsl"),
-    "sum_parts",
-    &[read(1, "part"), read(2, "bias"), write(3, "y")],
-);
-
-pub(super) static KERNELS: &[&Kernel] = &[
-    &CONV,
-    &CONV_ANY,
-    &CONV_WEIGHT,
-    &PACK,
-    &PACK_QUADS,
-    &SUM_PARTS,
-];
 
 /// What suits the device.
 #[derive(Clone, Copy, Debug)]
 struct Device {
     /// Lanes of a workgroup: the vector width of software Vulkan, two subgroups of a GPU.
     wg: u32,
+    /// Lanes of a workgroup that are worth a try.
+    wgs: [u32; 2],
     /// Taps taken at once, at most.
     taps: u32,
     /// Inputs taken at once with three taps along w.
@@ -151,6 +52,7 @@ impl Device {
             };
             Self {
                 wg,
+                wgs: [wg, 2 * wg],
                 taps,
                 deep,
                 wanted: 4,
@@ -160,6 +62,7 @@ impl Device {
         } else {
             Self {
                 wg: 64,
+                wgs: [64, 128],
                 taps: 5,
                 deep: 1,
                 wanted: 256,
@@ -191,6 +94,24 @@ const ONE: Stack = Stack {
 struct Finish {
     bias: Option<Slot>,
     slope: f32,
+}
+
+/// The tile for `z` products: by rule, or the fastest of those that give the same bits, if they were timed.
+fn tile(l: &mut Lowering<'_>, c: &Problem, z: u32) -> Tile {
+    let device = Device::of(l);
+    let t = c.tile(device, !l.per_shower());
+    if !l.per_shower() || t.parts > 1 {
+        return t;
+    }
+    let tiles = c.candidates(t, device);
+    let words = tiles.iter().map(|t| vec![t.wg, t.quads, t.groups]);
+    let taken = l.choose(&CONV, &format!("{c:?} {z}"), words.collect());
+    Tile {
+        wg: taken[0],
+        quads: taken[1],
+        groups: taken[2],
+        ..t
+    }
 }
 
 /// Runs the kernel on `x` and packed weights `wt`, all `z` products of a stack.
@@ -308,12 +229,15 @@ pub(super) fn lower(
         return weight::weight(l, x[0], x[1], y, e);
     }
     let c = Problem::new(e, op.makes == Makes::Large);
-    let t = c.tile(Device::of(l), !l.per_shower());
-    let wt = packed(l, x[1], Packing::weights(&c, t, 1))?;
     let finish = Finish {
         bias: x.get(2).copied(),
         slope: op.slope,
     };
+    if matrix::lower(l, (&c, ONE), (x[0], x[1]), finish, y)? {
+        return Ok(());
+    }
+    let t = tile(l, &c, 1);
+    let wt = packed(l, x[1], Packing::weights(&c, t, 1))?;
     run(l, (&c, t, ONE), (x[0], wt), finish, y)
 }
 
@@ -326,23 +250,25 @@ pub(super) fn matmul(
     y: Slot,
 ) -> Result<()> {
     let c = dense(n as u32, k as u32, m as u32, false);
-    let t = c.tile(Device::of(l), !l.per_shower());
-    let packing = Packing::weights(&c, t, z as u32);
-    let wt = packed(l, a, packing)?;
+    let no = Finish {
+        bias: None,
+        slope: 1.0,
+    };
     let stack = Stack {
         count: z as u32,
         x: (k * m) as u32,
-        w: packing.words(),
+        w: 0,
         y: (n * m) as u32,
     };
-    run(
-        l,
-        (&c, t, stack),
-        (b, wt),
-        Finish {
-            bias: None,
-            slope: 1.0,
-        },
-        y,
-    )
+    if matrix::lower(l, (&c, stack), (b, a), no, y)? {
+        return Ok(());
+    }
+    let t = tile(l, &c, z as u32);
+    let packing = Packing::weights(&c, t, z as u32);
+    let wt = packed(l, a, packing)?;
+    let stack = Stack {
+        w: packing.words(),
+        ..stack
+    };
+    run(l, (&c, t, stack), (b, wt), no, y)
 }

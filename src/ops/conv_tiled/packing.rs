@@ -30,11 +30,7 @@ impl Packing {
     /// PyTorch's weights `[S,L,k]`, or a stack of matrices, for a problem.
     pub(super) fn weights(c: &Problem, t: Tile, stack: u32) -> Self {
         let k = c.taps();
-        let (step, inner) = if c.transposed {
-            (k, c.outputs * k)
-        } else {
-            (c.inputs * k, k)
-        };
+        let (step, inner) = Self::steps(c);
         Self {
             count: c.outputs,
             tile: 4 * t.quads,
@@ -50,6 +46,15 @@ impl Packing {
                 0
             },
             stack,
+        }
+    }
+
+    /// Elements from one output to the next in PyTorch's weights, and from one input to the next.
+    pub(super) fn steps(c: &Problem) -> (u32, u32) {
+        let k = c.taps();
+        match c.transposed {
+            true => (k, c.outputs * k),
+            false => (c.inputs * k, k),
         }
     }
 

@@ -180,6 +180,43 @@ impl Problem {
         t
     }
 
+    /// Tiles that give the same bits as `t`, which comes first: those that keep the order of its sums.
+    pub(super) fn candidates(&self, t: Tile, device: Device) -> Vec<Tile> {
+        let mut all = vec![t];
+        let most = if t.share { 8 } else { 4 };
+        for wg in device.wgs {
+            for quads in [1, 2, 4, 8] {
+                for groups in 1..=most {
+                    let loaded = if t.share {
+                        t.taps + groups - 1
+                    } else {
+                        t.taps * groups
+                    };
+                    let wasted = quads > 1 && 4 * quads >= 2 * self.outputs.next_multiple_of(4);
+                    let small = groups > 1 && !t.share && self.columns(t) <= u64::from(4 * wg);
+                    // What the kernel's arrays hold.
+                    let fits = quads * groups <= 16 && t.deep * loaded <= 32;
+                    let tile = Tile {
+                        wg,
+                        quads,
+                        groups,
+                        ..t
+                    };
+                    if fits && !wasted && !small && quads * groups >= 2 && !all.contains(&tile) {
+                        all.push(tile);
+                    }
+                }
+            }
+        }
+        // The nearest to the default first: time may run out.
+        let far = |c: &Tile| {
+            let times = |a: u32, b: u32| (f64::from(a) / f64::from(b)).ln().abs();
+            times(c.wg, t.wg) + times(c.quads, t.quads) + times(c.groups, t.groups)
+        };
+        all.sort_by(|a, b| far(a).total_cmp(&far(b)));
+        all
+    }
+
     pub(super) fn blocks(&self, t: Tile) -> u64 {
         self.columns(t)
             .div_ceil(u64::from(4 * t.wg * if t.share { 1 } else { t.groups }))

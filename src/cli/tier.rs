@@ -1,0 +1,81 @@
+//! How products are computed: flags of the commands that generate.
+
+use std::time::Duration;
+
+use calogen::generate::Generator;
+use calogen::gpu::Tier;
+use calogen::{Error, Result};
+
+use super::output::{Progress, say};
+
+/// Seconds that tuning takes if nobody says otherwise.
+const SECONDS: &str = "60";
+
+#[derive(clap::Args)]
+pub struct Tiers {
+    /// How products are computed: portable (f32, on any device), matrix (cooperative matrices: operands rounded to f16, sums
+    /// in f32; cells differ by some 0.1 % of the largest), or auto (the fastest that the device offers, timed once and
+    /// remembered). Events are the same to the bit within a tier
+    #[arg(long, default_value = "portable", value_name = "TIER")]
+    tier: String,
+    /// First time tiles for every layer at this batch, for about so many seconds, unless that was done before on this device;
+    /// later runs use what was found too. Events stay the same to the bit [default if no number is given: 60]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = SECONDS)]
+    tune: Option<f64>,
+    /// Tune again what is remembered: after a change of the machine
+    #[arg(long)]
+    retune: bool,
+}
+
+impl Tiers {
+    /// Refuses what no device could do, before one is opened. `None` is the fastest tier.
+    pub fn check(&self) -> Result<Option<Tier>> {
+        if self.tune.is_some_and(|s| !s.is_finite() || s <= 0.0) {
+            return Err(Error::Config("--tune must be above 0".into()));
+        }
+        match self.tier.as_str() {
+            "auto" => Ok(None),
+            name => name.parse().map(Some),
+        }
+    }
+
+    /// Sets what was asked for; every generator computes alike. Returns the tier.
+    pub fn apply(&self, generators: &mut [Generator], batch: usize) -> Result<Tier> {
+        let tier = match self.check()? {
+            None => generators[0].set_fastest_tier(batch, self.retune)?,
+            Some(tier) => tier,
+        };
+        let seconds = match (self.tune, self.retune) {
+            (None, true) => SECONDS.parse().ok(),
+            (seconds, _) => seconds,
+        };
+        for generator in generators {
+            generator.set_tier(tier)?;
+            let Some(seconds) = seconds else { continue };
+            let budget = Duration::from_secs_f64(seconds);
+            let mut progress = None;
+            let mut before = 0;
+            let tuned = generator.tune(batch, budget, self.retune, |done, of| {
+                let bar = progress.get_or_insert_with(|| Progress::new("tune", "tiles", of as u64));
+                bar.advance((done - before) as u64);
+                before = done;
+            })?;
+            drop(progress);
+            if tuned.candidates == 0 {
+                say(
+                    "calogen: nothing to tune: all tiles are remembered (--retune times them again)",
+                );
+                continue;
+            }
+            say(&format!(
+                "calogen: {}: {} of {} tiles timed for {} layers, {} of them changed",
+                generator.gpu().capabilities().name,
+                tuned.timed,
+                tuned.candidates,
+                tuned.choices,
+                tuned.changed
+            ));
+        }
+        Ok(tier)
+    }
+}

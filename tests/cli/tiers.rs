@@ -1,0 +1,104 @@
+//! Tiers and tuning: what is refused, and that no tile and no state of the cache changes an event.
+
+use std::path::Path;
+
+use crate::{command, complains, fails};
+
+/// Eight showers made with a cache folder of its own; standard error.
+fn generate(cache: &Path, out: &Path, more: &[&str]) -> String {
+    let out = out.to_str().unwrap();
+    let weights = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tools/weights/hgcal-small.safetensors"
+    );
+    let mut args = vec!["generate", weights, "--events", "8", "--batch", "8"];
+    args.extend(["--energy", "50", "--out", out]);
+    args.extend(more);
+    let run = command(&args).env("CALOGEN_CACHE", cache).output().unwrap();
+    let err = String::from_utf8(run.stderr).unwrap();
+    assert!(run.status.success(), "{more:?}: {err}");
+    err
+}
+
+#[test]
+fn tuning_changes_no_event_and_a_bad_cache_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, other) = (folder.path().join("cache"), folder.path().join("other"));
+    let file = |name: &str| folder.path().join(name);
+    let cells = |name: &str| {
+        let set = calogen::data::ShowerSet::open([file(name)]).unwrap();
+        set.read(0..8).unwrap().layers
+    };
+    generate(&other, &file("plain.h5"), &[]);
+    let plain = cells("plain.h5");
+    let said = generate(&cache, &file("tuned.h5"), &["--tune", "1"]);
+    assert!(said.contains("tiles timed for"), "{said}");
+    assert_eq!(cells("tuned.h5"), plain, "tuned");
+    let said = generate(&cache, &file("again.h5"), &["--tune", "1"]);
+    assert!(said.contains("nothing to tune"), "{said}");
+    assert_eq!(cells("again.h5"), plain, "remembered");
+
+    let mut files = std::fs::read_dir(&cache)
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    let tuning = files
+        .find(|p| p.extension().is_some_and(|e| e == "json"))
+        .unwrap();
+    let text = std::fs::read_to_string(&tuning).unwrap();
+    // No tile has a workgroup of no lanes; a kernel that took it would do nothing.
+    let impossible = text.replace("[\n      ", "[\n      0");
+    assert_ne!(impossible, text);
+    for (what, bad) in [
+        ("impossible", impossible.as_str()),
+        ("damaged", &text[..text.len() / 2]),
+    ] {
+        std::fs::write(&tuning, bad).unwrap();
+        generate(&cache, &file("bad.h5"), &[]);
+        assert_eq!(cells("bad.h5"), plain, "{what}");
+    }
+}
+
+#[test]
+fn what_a_tier_needs_is_said() {
+    complains(
+        2,
+        &[
+            "generate",
+            "hgcal-small",
+            "--events",
+            "1",
+            "--out",
+            "x.h5",
+            "--tier",
+            "half",
+        ],
+        &["'half'", "portable, matrix"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let found = calogen::gpu::adapters();
+    let used = calogen::gpu::preferred(&found, None).unwrap();
+    let out = folder.path().join("m.h5");
+    if found[used].matrix.is_some() {
+        generate(folder.path(), &out, &["--tier", "matrix"]);
+        assert!(out.exists());
+        return;
+    }
+    let file = out.to_str().unwrap();
+    let message = fails(
+        2,
+        &[
+            "generate",
+            "hgcal-small",
+            "--events",
+            "1",
+            "--out",
+            file,
+            "--tier",
+            "matrix",
+        ],
+    );
+    for part in ["tier matrix needs", &found[used].name] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+    assert!(!out.exists());
+}
