@@ -26,7 +26,7 @@ pub struct Args {
     /// Number of showers
     #[arg(long, value_name = "N")]
     events: u64,
-    /// File to write (HDF5)
+    /// File to write (HDF5); it must be given
     #[arg(long, value_name = "FILE", required_unless_present = "discard")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! Showers that stay on the device, for host programs that compute there.
 
-use super::stream::Batches;
+use super::batches::Batches;
 use super::{Form, Generator, LabelRows};
 use crate::{Error, Result};
 

@@ -1,7 +1,7 @@
 //! Showers as lists of the cells hit.
 
+use super::batches::{Arrivals, Batches, Computed, not_finite};
 use super::half::from_half;
-use super::stream::{Arrivals, Batches, Computed, not_finite};
 use super::{Form, Generator, LabelRows};
 use crate::Result;
 use crate::gpu::{Mapped, Readback};

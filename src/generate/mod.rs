@@ -43,6 +43,7 @@
 //! [`stream_several`] and [`stream_hits_several`] have several devices make one stream of events. A program that computes on wgpu itself hands its own
 //! device to [`Gpu::from_device`].
 
+mod batches;
 mod check;
 mod device;
 mod export;
