@@ -5,13 +5,16 @@
 // The output index o runs over the kept axes (extents a1..a3 behind the slowest), r over the reduced ones (b1..b3); input j
 // lies at the sum of kept coordinates times s<j>0..3 and reduced ones times s<j>4..7. A long reduction is cut into `parts`
 // pieces of `chunk` terms; a second call joins them. `reduce_lane`: one lane an output, neighbours next to each other in
-// memory. `reduce_group`: one workgroup an output, for few outputs or a reduced last axis. Within a piece a lane adds up to
+// memory; `reduce_lane_four`: four neighbours along the last kept axis, where all strides but those of 1 and 0 along it are
+// multiples of four (bit j of SPLAT: 0); a workgroup of `reduce_rows` makes a whole such row, where terms lie being the same for
+// all its lanes. `reduce_group`: one workgroup an output, for few outputs or a reduced last axis. Within a piece a lane adds up to
 // 16 terms, then adds that to its total, so that the error grows with the square root of the length only.
 
 override WG: u32;
 override INPUTS: u32;
 override RANK: u32; // reduced axes
 override JOIN: u32; // 0 sum, 1 maximum, 2 minimum
+override SPLAT: u32;
 
 struct ReduceParams {
     outputs: u32, terms: u32, parts: u32, chunk: u32,
@@ -34,6 +37,14 @@ struct ReduceParams {
 @group(0) @binding(5) var<storage, read> x4: array<f32>;
 @group(0) @binding(6) var<storage, read> x5: array<f32>;
 @group(0) @binding(7) var<storage, read_write> y: array<f32>;
+// The same buffers in reduce_lane_four.
+@group(0) @binding(1) var<storage, read> q0: array<Four>;
+@group(0) @binding(2) var<storage, read> q1: array<Four>;
+@group(0) @binding(3) var<storage, read> q2: array<Four>;
+@group(0) @binding(4) var<storage, read> q3: array<Four>;
+@group(0) @binding(5) var<storage, read> q4: array<Four>;
+@group(0) @binding(6) var<storage, read> q5: array<Four>;
+@group(0) @binding(7) var<storage, read_write> y4: array<Four>;
 
 // Infinity, from bits made at run time: the language has no literal for it.
 fn infinity() -> f32 {
@@ -75,20 +86,75 @@ fn kept(o: u32) -> Kept {
     );
 }
 
-fn term(k: Kept, r: u32) -> f32 {
+// Where the reduced axes put term r.
+struct Reduced { d0: u32, d1: u32, d2: u32, d3: u32 }
+
+fn reduced(r: u32) -> Reduced {
     // Integer division is dear on a CPU, and mostly there is one reduced axis.
     var d0 = 0u; var d1 = 0u; var d2 = 0u; var d3 = r;
     if RANK > 1u { d2 = d3 / p.b3; d3 -= d2 * p.b3; }
     if RANK > 2u { d1 = d2 / p.b2; d2 -= d1 * p.b2; }
     if RANK > 3u { d0 = d1 / p.b1; d1 -= d0 * p.b1; }
+    return Reduced(d0, d1, d2, d3);
+}
+
+fn term(k: Kept, r: u32) -> f32 {
+    let d = reduced(r);
     var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
-    if INPUTS > 0u { a0 = x0[k.o0 + d0 * p.s04 + d1 * p.s05 + d2 * p.s06 + d3 * p.s07]; }
-    if INPUTS > 1u { a1 = x1[k.o1 + d0 * p.s14 + d1 * p.s15 + d2 * p.s16 + d3 * p.s17]; }
-    if INPUTS > 2u { a2 = x2[k.o2 + d0 * p.s24 + d1 * p.s25 + d2 * p.s26 + d3 * p.s27]; }
-    if INPUTS > 3u { a3 = x3[k.o3 + d0 * p.s34 + d1 * p.s35 + d2 * p.s36 + d3 * p.s37]; }
-    if INPUTS > 4u { a4 = x4[k.o4 + d0 * p.s44 + d1 * p.s45 + d2 * p.s46 + d3 * p.s47]; }
-    if INPUTS > 5u { a5 = x5[k.o5 + d0 * p.s54 + d1 * p.s55 + d2 * p.s56 + d3 * p.s57]; }
+    if INPUTS > 0u { a0 = x0[k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07]; }
+    if INPUTS > 1u { a1 = x1[k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17]; }
+    if INPUTS > 2u { a2 = x2[k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27]; }
+    if INPUTS > 3u { a3 = x3[k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37]; }
+    if INPUTS > 4u { a4 = x4[k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47]; }
+    if INPUTS > 5u { a5 = x5[k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57]; }
     return evaluate(a0, a1, a2, a3, a4, a5);
+}
+
+// Four neighbours from `at` on, or four times the one there.
+fn spread(v: vec4<f32>, at: u32, input: u32) -> vec4<f32> {
+    if (SPLAT & (1u << input)) == 0u { return v; }
+    return vec4(select(select(v.x, v.y, at % 4u == 1u), select(v.z, v.w, at % 4u == 3u), at % 4u >= 2u));
+}
+
+fn four_terms(k: Kept, r: u32) -> vec4<f32> {
+    let d = reduced(r);
+    var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
+    var a3 = vec4<f32>(); var a4 = vec4<f32>(); var a5 = vec4<f32>();
+    if INPUTS > 0u { let at = k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07; a0 = spread(four(q0[at / 4u]), at, 0u); }
+    if INPUTS > 1u { let at = k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17; a1 = spread(four(q1[at / 4u]), at, 1u); }
+    if INPUTS > 2u { let at = k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27; a2 = spread(four(q2[at / 4u]), at, 2u); }
+    if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u]), at, 3u); }
+    if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u]), at, 4u); }
+    if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u]), at, 5u); }
+    return vec4(
+        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
+        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
+        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
+        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
+    );
+}
+
+// Four neighbours of term r, q fours behind the begin of the row.
+fn terms_of_row(k: Kept, r: u32, q: u32) -> vec4<f32> {
+    let d = reduced(r);
+    var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
+    var a3 = vec4<f32>(); var a4 = vec4<f32>(); var a5 = vec4<f32>();
+    if INPUTS > 0u { let at = k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07; a0 = spread(four(q0[at / 4u + select(q, 0u, (SPLAT & 1u) != 0u)]), at, 0u); }
+    if INPUTS > 1u { let at = k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17; a1 = spread(four(q1[at / 4u + select(q, 0u, (SPLAT & 2u) != 0u)]), at, 1u); }
+    if INPUTS > 2u { let at = k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27; a2 = spread(four(q2[at / 4u + select(q, 0u, (SPLAT & 4u) != 0u)]), at, 2u); }
+    if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u + select(q, 0u, (SPLAT & 8u) != 0u)]), at, 3u); }
+    if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u + select(q, 0u, (SPLAT & 16u) != 0u)]), at, 4u); }
+    if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u + select(q, 0u, (SPLAT & 32u) != 0u)]), at, 5u); }
+    return vec4(
+        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
+        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
+        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
+        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
+    );
+}
+
+fn join_four(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+    return vec4(join(a.x, b.x), join(a.y, b.y), join(a.z, b.z), join(a.w, b.w));
 }
 
 // Terms r, r + step, .. below end.
@@ -114,6 +180,53 @@ fn reduce_lane(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
     let h = i / p.outputs;
     let k = kept(i % p.outputs);
     y[i] = p.scale * walk(k, h * p.chunk, min(p.terms, (h + 1u) * p.chunk), 1u);
+}
+
+@compute @workgroup_size(WG)
+fn reduce_lane_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                    @builtin(local_invocation_index) tid: u32) {
+    let i = 4u * (group_index(wid, groups) * WG + tid);
+    if i >= p.outputs * p.parts { return; }
+    let h = i / p.outputs;
+    let k = kept(i % p.outputs);
+    let end = min(p.terms, (h + 1u) * p.chunk);
+    // As `walk`.
+    var total = vec4(start());
+    var r = h * p.chunk;
+    while r < end {
+        var part = vec4(start());
+        for (var n = 0u; n < 16u && r < end; n++) {
+            part = join_four(part, four_terms(k, r));
+            r++;
+        }
+        total = join_four(total, part);
+    }
+    y4[i / 4u] = of_four(p.scale * total);
+}
+
+@compute @workgroup_size(WG)
+fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+               @builtin(local_invocation_index) tid: u32) {
+    let g = group_index(wid, groups);
+    let rows = p.outputs / p.a3;
+    if g >= rows * p.parts { return; }
+    let h = g / rows;
+    let k = kept(g % rows * p.a3);
+    let end = min(p.terms, (h + 1u) * p.chunk);
+    for (var q = tid; q < p.a3 / 4u; q += WG) {
+        // As `walk`.
+        var total = vec4(start());
+        var r = h * p.chunk;
+        while r < end {
+            var part = vec4(start());
+            for (var n = 0u; n < 16u && r < end; n++) {
+                part = join_four(part, terms_of_row(k, r, q));
+                r++;
+            }
+            total = join_four(total, part);
+        }
+        y4[g * (p.a3 / 4u) + q] = of_four(p.scale * total);
+    }
 }
 
 @compute @workgroup_size(WG)

@@ -3,7 +3,7 @@
 
 Runs each layer of `calogen bench kernels` and, right before and right after it, the same layer in ONNX Runtime on the
 CPU (and with --torch in PyTorch), with as many threads as there are cores, and prints the ratio of the rates. Weights
-are fixed on both sides, so that both pack them beforehand. With --torch the Sinkhorn divergences too, against the same
+are fixed on both sides, so that both pack them beforehand. Whole generators: bench_generators.py beside this. With --torch the Sinkhorn divergences too, against the same
 steps in PyTorch with the cost matrices stored, as GeomLoss' "tensorized" backend does.
 
     tools/bench_peers.py --calogen target/release/calogen
@@ -156,12 +156,20 @@ def compare_divergences(torch, cases, command, device, args):
     return rows
 
 
-def calogen(command, arguments):
-    """One JSON answer of `calogen bench kernels`."""
-    done = subprocess.run(command + ["bench", "kernels", "--json"] + arguments, capture_output=True, text=True)
+def answer(command, arguments):
+    """The one JSON object that the program prints."""
+    done = subprocess.run(command + arguments, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"bench_peers: {shlex.join(command)}: {done.stderr.strip()}")
+        sys.exit(f"{shlex.join(command)}: {done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+def calogen(command, arguments):
+    return answer(command, ["bench", "kernels", "--json"] + arguments)
+
+
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def main():
@@ -170,8 +178,7 @@ def main():
     p.add_argument("--wrapper", default="", help="command before it, such as one that starts it on another driver")
     p.add_argument("--filter", default="", help="only layers whose name contains this")
     p.add_argument("--batch", default="", help="batch sizes (default 32,64, and 4,8 for 30x30x30 networks)")
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-                   else os.cpu_count(), help="threads of the other run times (default: the cores, %(default)s)")
+    p.add_argument("--threads", type=int, default=cores(), help="threads of the other run times (default: the cores, %(default)s)")
     p.add_argument("--seconds", type=float, default=1.0, help="for each measurement, about (default %(default)s)")
     p.add_argument("--device", default="", help="adapter, as calogen's --device")
     p.add_argument("--torch", action="store_true", help="PyTorch as well")

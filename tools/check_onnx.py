@@ -44,4 +44,5 @@ def main():
     sys.exit(worst > 1e-4 * scale)
 
 
-main()
+if __name__ == "__main__":
+    main()

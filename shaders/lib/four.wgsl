@@ -1,6 +1,6 @@
 // four.wgsl — four neighbouring numbers as one load or store: x[i] of an array<Four>.
 //
-// What stands behind the mark below is for any device. Software Vulkan gathers the lanes' numbers one by one, and takes as
+// What stands between the marks below is for any device. Software Vulkan gathers the lanes' numbers one by one, and takes as
 // long for one of 32 bits as for one of 64: where it has 64-bit integers the engine puts two of them in the place of four
 // numbers (`FOUR_AS_PAIRS` in gpu/kernel.rs).
 
@@ -14,3 +14,4 @@ fn four(v: Four) -> vec4<f32> {
 fn of_four(v: vec4<f32>) -> Four {
     return v;
 }
+//@end

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use calogen::files::write_atomically;
-use calogen::generate::Generator;
-use calogen::models::Weights;
+use calogen::models::Preset;
 use calogen::{Error, Result};
 use clap::ValueEnum;
 
 use super::Global;
 use super::labels::{Source, Wanted};
 use super::output::{print, say};
-use super::weights::find;
+use super::weights::open;
 
 /// Write the generator for other run times
 ///
@@ -20,8 +19,12 @@ use super::weights::find;
 /// to its output.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A weights file, a run's folder, or the name of weights that ship with the program (`calogen weights`)
+    /// A weights file, a run's folder, the name of weights that ship with the program (`calogen weights`), or the name of a
+    /// model, which then is untrained: to compare speeds
     weights: String,
+    /// Sizes of an untrained model: paper (as published) or small
+    #[arg(long, default_value = "paper", value_name = "paper|small")]
+    preset: String,
     /// File format
     #[arg(long, value_name = "FORMAT", default_value = "onnx")]
     format: Format,
@@ -54,12 +57,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return Err(Error::Config("--events must be at least 1".into()));
     }
     let gpu = global.gpu()?;
-    let path = find(&args.weights)?;
-    let mut weights = Weights::read(&path)?;
-    for part in &args.without {
-        weights = weights.without(part)?;
-    }
-    let generator = Generator::new(&gpu, weights, &path)?;
+    let preset: Preset = args.preset.parse()?;
+    let (generator, _) = open(&gpu, &args.weights, preset, &args.without)?;
     let model = match args.format {
         Format::Onnx => generator.to_onnx()?,
     };

@@ -1,8 +1,11 @@
 //! `calogen weights`: the weights that ship with the program, and where weights are looked for.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use calogen::models::Weights;
+use calogen::generate::Generator;
+use calogen::gpu::Gpu;
+use calogen::models::{self, Preset, Weights};
 use calogen::{Error, Result};
 
 use super::Global;
@@ -132,4 +135,31 @@ pub fn find(what: &str) -> Result<PathBuf> {
             "'{what}' is no file, no folder and no shipped weights (there are: {known})"
         ))
     })
+}
+
+/// A generator from weights ([`find`]) without some of their optional parts, or an untrained one from the name of a model;
+/// whether it is untrained.
+pub fn open(
+    gpu: &Arc<Gpu>,
+    what: &str,
+    preset: Preset,
+    without: &[String],
+) -> Result<(Generator, bool)> {
+    let named = models::ENTRIES.iter().any(|e| e.name == what);
+    if named && !Path::new(what).exists() {
+        if let Some(part) = without.first() {
+            let what = format!("--without {part}: the untrained model {what} has all its parts");
+            return Err(Error::Config(what));
+        }
+        return Ok((
+            Generator::untrained(gpu, models::preset(what, preset)?)?,
+            true,
+        ));
+    }
+    let path = find(what)?;
+    let mut weights = Weights::read(&path)?;
+    for part in without {
+        weights = weights.without(part)?;
+    }
+    Ok((Generator::new(gpu, weights, &path)?, false))
 }

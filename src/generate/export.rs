@@ -35,7 +35,7 @@ impl Generator {
     /// # Errors
     /// [`Error::Config`] if an op of the system has no ONNX form.
     pub fn to_onnx(&self) -> Result<Vec<u8>> {
-        let tape = Tape::new();
+        let tape = Tape::unbounded();
         let build = Build::new(&tape, &self.networks, self.system.as_ref(), EVENTS);
         let showers = self.system.sample(&build).batch_first();
         let mut graph = Graph::default();

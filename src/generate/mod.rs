@@ -69,13 +69,21 @@ use std::sync::Arc;
 use crate::gpu::{Gpu, Profile, Tier};
 use crate::models::{self, Build, Conditioning, Metadata, Networks, System, Weights};
 use crate::ops::HitFormat;
-use crate::tape::{Options, Plan, Program, Tape};
+use crate::tape::{Options, Plan, Program, StepTime, Tape};
 use crate::{Error, Result};
 
 /// Showers in a batch if nobody says otherwise.
 pub const BATCH: usize = 256;
-/// Batches are filled up to a multiple of this: what every kernel can take whole.
+/// Batches are filled up to a multiple of this, what every kernel can take whole, or are one, two or four showers.
 const TILE: usize = 8;
+
+/// Showers that are computed where `events` are asked for.
+pub fn filled(events: usize) -> usize {
+    match events {
+        0..=4 => events.next_power_of_two(),
+        _ => events.next_multiple_of(TILE),
+    }
+}
 
 /// What of a batch travels to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -286,7 +294,7 @@ impl Generator {
                     return Ok(batch);
                 }
                 Err(Error::OutOfMemory(_)) if batch > TILE => {
-                    batch = (batch / 2).next_multiple_of(TILE);
+                    batch = filled(batch / 2);
                     self.smaller = Some(batch);
                 }
                 Err(error) => return Err(error),
@@ -322,13 +330,19 @@ impl Generator {
 
     /// The plan of the sampler for `batch` showers.
     pub fn plan(&mut self, batch: usize) -> Result<Plan> {
-        let batch = self.prepare(batch.next_multiple_of(TILE), Form::Cells)?;
+        let batch = self.prepare(filled(batch), Form::Cells)?;
         Ok(self.programs[&(batch, Form::Cells)].plan().clone())
     }
 
     /// Times by kernel of one batch of the sampler, with the inputs of the last one.
     pub fn profile(&mut self, batch: usize) -> Result<Profile> {
-        let batch = self.prepare(batch.next_multiple_of(TILE), Form::Cells)?;
+        let batch = self.prepare(filled(batch), Form::Cells)?;
         self.programs[&(batch, Form::Cells)].profile()
+    }
+
+    /// Times by dispatch, in order, as [`profile`](Self::profile).
+    pub fn step_times(&mut self, batch: usize) -> Result<Vec<StepTime>> {
+        let batch = self.prepare(filled(batch), Form::Cells)?;
+        self.programs[&(batch, Form::Cells)].step_times()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Form, Generator, TILE};
+use super::{Form, Generator, filled};
 use crate::Result;
 use crate::gpu::{Tier, text_hash};
 use crate::ops::random;
@@ -25,7 +25,7 @@ impl Generator {
         again: bool,
         progress: impl FnMut(usize, usize),
     ) -> Result<Tuned> {
-        let batch = self.prepare(batch.next_multiple_of(TILE), Form::Cells)?;
+        let batch = self.prepare(filled(batch), Form::Cells)?;
         if !again && self.programs[&(batch, Form::Cells)].remembered() {
             return Ok(Tuned::default());
         }
@@ -84,7 +84,7 @@ impl Generator {
 
     /// The least time of a batch.
     fn seconds(&mut self, batch: usize) -> Result<f64> {
-        let batch = self.prepare(batch.next_multiple_of(TILE), Form::Cells)?;
+        let batch = self.prepare(filled(batch), Form::Cells)?;
         let program = &self.programs[&(batch, Form::Cells)];
         self.gpu.guarded(|| {
             self.set_middle(program, batch)?;

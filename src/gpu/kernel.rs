@@ -155,17 +155,27 @@ impl Kernel {
     }
 
     /// The WGSL with `expression` in the place of what stands behind the mark of `lib/expression.wgsl` or
-    /// `lib/matrix.wgsl`, and with `pairs` four numbers loaded as two of 64 bits where `lib/four.wgsl` is used. A file
-    /// with a mark is the last of a kernel's.
+    /// `lib/matrix.wgsl`, and with `pairs` four numbers loaded as two of 64 bits where `lib/four.wgsl` is used. What is
+    /// replaced reaches to `//@end`, or else to the end: then the file with the mark is the last of a kernel's.
     pub fn text(&self, expression: Option<&str>, pairs: bool) -> String {
-        let behind = |mark: &str, text: &str| {
-            let (plain, _) = self.source.split_once(mark)?;
-            Some(format!("{plain}{text}"))
+        let replaced = |source: &str, mark: &str, text: &str| {
+            let (before, rest) = source.split_once(mark)?;
+            let after = rest.split_once("//@end\n").map_or("", |(_, after)| after);
+            Some(format!("{before}{text}{after}"))
         };
-        expression
-            .and_then(|e| behind("//@expression\n", e).or_else(|| behind("//@matrix\n", e)))
-            .or_else(|| pairs.then(|| behind("//@four\n", FOUR_AS_PAIRS)).flatten())
-            .unwrap_or_else(|| self.source.to_owned())
+        let mut source = self.source.to_owned();
+        if let Some(text) = expression.and_then(|e| {
+            replaced(&source, "//@expression\n", e).or_else(|| replaced(&source, "//@matrix\n", e))
+        }) {
+            source = text;
+        }
+        if let Some(text) = pairs
+            .then(|| replaced(&source, "//@four\n", FOUR_AS_PAIRS))
+            .flatten()
+        {
+            source = text;
+        }
+        source
     }
 }
 

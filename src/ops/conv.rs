@@ -123,7 +123,7 @@ impl Conv {
     }
 
     /// Extents of the small side.
-    fn small(&self) -> Option<[usize; 3]> {
+    pub(crate) fn small(&self) -> Option<[usize; 3]> {
         let mut out = [0; 3];
         for (i, o) in out.iter_mut().enumerate() {
             let room = (self.large[i] + 2 * self.spec.padding[i]).checked_sub(self.kernel[i])?;

@@ -129,13 +129,16 @@ impl Layer {
             window(l, w, packed, &axes, 0.0, "local")
         })?;
         let [h, w] = if back { self.input } else { [oh, ow] };
-        let showers = n.div_ceil(WG).clamp(1, 4);
-        let groups = h * w * n.div_ceil(WG * showers) * (rows4 / tile);
+        let wg = n
+            .next_power_of_two()
+            .clamp(if l.on_cpu() { 8 } else { 32 }, WG);
+        let showers = n.div_ceil(wg).clamp(1, 4);
+        let groups = h * w * n.div_ceil(wg * showers) * (rows4 / tile);
         let params = self.params(n, rows, terms, rows4);
         l.dispatch(
             &PRODUCT,
             &params,
-            &overrides(tile, showers, back),
+            &overrides(wg, tile, showers, back),
             &[packed, x, y],
             fold(groups as u64),
         )
@@ -170,7 +173,7 @@ impl Layer {
         l.dispatch(
             &WEIGHT,
             &params,
-            &overrides(tile, terms, false),
+            &overrides(WG, tile, terms, false),
             &[packed, last, dw],
             fold(groups as u64),
         )
@@ -185,9 +188,9 @@ fn tiles(rows: usize) -> (usize, usize) {
     (tile, tile * count)
 }
 
-fn overrides(rows: usize, columns: usize, back: bool) -> [(&'static str, f64); 4] {
+fn overrides(wg: usize, rows: usize, columns: usize, back: bool) -> [(&'static str, f64); 4] {
     [
-        ("WG", WG as f64),
+        ("WG", wg as f64),
         ("ROWS", rows as f64),
         ("COLUMNS", columns as f64),
         ("BACK", f64::from(u8::from(back))),

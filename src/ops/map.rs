@@ -84,15 +84,17 @@ params! {
     }
 }
 
+const SOURCE: &str = wgsl!(
+    "map.wgsl",
+    "lib/index.wgsl",
+    "lib/math.wgsl",
+    "lib/functions.wgsl",
+    "lib/four.wgsl",
+    "lib/expression.wgsl"
+);
 static MAP: Kernel = Kernel::new::<MapParams>(
     "map.wgsl",
-    wgsl!(
-        "map.wgsl",
-        "lib/index.wgsl",
-        "lib/math.wgsl",
-        "lib/functions.wgsl",
-        "lib/expression.wgsl"
-    ),
+    SOURCE,
     "map",
     &[
         read(1, "x0"),
@@ -104,8 +106,41 @@ static MAP: Kernel = Kernel::new::<MapParams>(
         write(7, "y"),
     ],
 );
+static MAP_FOUR: Kernel =
+    Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_four", BINDINGS_OF_FOUR);
 
-pub(super) static KERNELS: &[&Kernel] = &[&MAP];
+static MAP_ROWS: Kernel =
+    Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_rows", BINDINGS_OF_FOUR);
+
+/// Six inputs and an output, four neighbours at once.
+pub(super) const BINDINGS_OF_FOUR: &[crate::gpu::Binding] = &[
+    read(1, "q0"),
+    read(2, "q1"),
+    read(3, "q2"),
+    read(4, "q3"),
+    read(5, "q4"),
+    read(6, "q5"),
+    write(7, "y4"),
+];
+
+pub(super) static KERNELS: &[&Kernel] = &[&MAP, &MAP_FOUR, &MAP_ROWS];
+
+/// Whether a kernel can take four neighbours along the last of `axes` at once, `others` being further axes that it walks:
+/// then a bit for each input that is the same for all four.
+pub(super) fn fours(axes: &[(usize, Vec<usize>)], others: &[(usize, Vec<usize>)]) -> Option<u32> {
+    let (last, before) = axes.split_last()?;
+    let (extent, steps) = last;
+    let mut splat = 0;
+    for (input, &step) in steps.iter().enumerate() {
+        let mut jumps = before.iter().chain(others).map(|(_, steps)| steps[input]);
+        match step {
+            0 => splat |= 1 << input,
+            1 if jumps.all(|jump| jump.is_multiple_of(4)) => {}
+            _ => return None,
+        }
+    }
+    extent.is_multiple_of(4).then_some(splat)
+}
 
 /// `y[i] = expression(inputs broadcast to the shape)[i]`
 #[derive(Clone, Debug)]
@@ -184,25 +219,48 @@ impl Op for Map {
         words.extend(strides.as_flattened());
         words.extend(k.iter().chain(&m).map(|v| v.to_bits()));
         let params: MapParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
-        const WG: usize = 64;
-        let unroll = if count >= 1 << 14 { 4 } else { 1 };
+        // Inputs that are read as the output is written are marked as such.
+        let splat = fours(&axes, &[]).map(|s| s & !flat);
+        let row = extents[Self::MAX_RANK - 1] as usize;
+        let rows = l.on_cpu() && axes.len() > 1 && (32..=4096).contains(&row);
+        let (kernel, wg, unroll, groups) = match splat {
+            Some(_) if rows => {
+                let unroll = if count >= 1 << 14 { 16 } else { 1 };
+                let wg = (row / 4).next_power_of_two().min(64);
+                (&MAP_ROWS, wg, unroll, (count / row).div_ceil(unroll))
+            }
+            _ => {
+                let (kernel, lanes) = match splat {
+                    Some(_) => (&MAP_FOUR, count / 4),
+                    None => (&MAP, count),
+                };
+                let unroll = if lanes >= 1 << 14 { 4 } else { 1 };
+                (kernel, 64, unroll, lanes.div_ceil(64 * unroll))
+            }
+        };
+        let divide = match extents.iter().all(|&e| e < 1 << 20) {
+            _ if count < 1 << 21 => 0,
+            true => 1,
+            false => 2,
+        };
         let overrides = [
-            ("WG", WG as f64),
+            ("WG", wg as f64),
             ("INPUTS", self.inputs.len() as f64),
             ("FLAT", f64::from(flat)),
             ("UNROLL", unroll as f64),
-            ("SMALL", f64::from(u8::from(count < 1 << 21))),
+            ("DIVIDE", f64::from(divide)),
             ("RANK", axes.len() as f64),
+            ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
         let mut slots = padded(x, y);
         slots.push(y);
         l.dispatch_with(
-            &MAP,
+            kernel,
             Some(self.expression.text()),
             &params,
             &overrides,
             &slots,
-            fold(count.div_ceil(WG * unroll) as u64),
+            fold(groups as u64),
         )
     }
 

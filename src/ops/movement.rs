@@ -20,7 +20,7 @@ params! {
     TransposeParams { batch: u32, rows: u32, columns: u32 }
 }
 
-const SOURCE: &str = wgsl!("move.wgsl", "lib/index.wgsl");
+const SOURCE: &str = wgsl!("move.wgsl", "lib/index.wgsl", "lib/four.wgsl");
 static WINDOW: Kernel = Kernel::new::<MoveParams>(
     "move.wgsl",
     SOURCE,
@@ -33,14 +33,33 @@ static INTO: Kernel = Kernel::new::<MoveParams>(
     "move_into",
     &[read(1, "x"), write(2, "y")],
 );
+static WINDOW_FOUR: Kernel =
+    Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_window_four", OF_FOUR);
+static INTO_FOUR: Kernel =
+    Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_into_four", OF_FOUR);
+const OF_FOUR: &[crate::gpu::Binding] = &[read(1, "x4"), write(2, "y4")];
+const TRANSPOSE_SOURCE: &str = wgsl!("transpose.wgsl", "lib/index.wgsl", "lib/four.wgsl");
 static TRANSPOSE: Kernel = Kernel::new::<TransposeParams>(
     "transpose.wgsl",
-    wgsl!("transpose.wgsl", "lib/index.wgsl"),
+    TRANSPOSE_SOURCE,
     "transpose",
     &[read(1, "x"), write(2, "y")],
 );
+static TRANSPOSE_FOUR: Kernel = Kernel::new::<TransposeParams>(
+    "transpose.wgsl",
+    TRANSPOSE_SOURCE,
+    "transpose_four",
+    OF_FOUR,
+);
 
-pub(super) static KERNELS: &[&Kernel] = &[&WINDOW, &INTO, &TRANSPOSE];
+pub(super) static KERNELS: &[&Kernel] = &[
+    &WINDOW,
+    &WINDOW_FOUR,
+    &INTO,
+    &INTO_FOUR,
+    &TRANSPOSE,
+    &TRANSPOSE_FOUR,
+];
 
 const WG: usize = 64;
 const RANK: usize = 5;
@@ -57,13 +76,14 @@ pub(super) fn window(
     fill: f32,
     op: &'static str,
 ) -> Result<()> {
-    let merged = merge(axes);
+    let mut merged = merge(axes);
+    let fours = in_fours(&mut merged);
     if merged.len() > RANK {
         return Err(Error::shape(op, format!("more than {RANK} axes")));
     }
     let mut a: [Axis; RANK] = [(1, 0, 0, 1); RANK];
     a[RANK - merged.len()..].copy_from_slice(&merged);
-    let count: usize = axes.iter().map(|a| a.0).product();
+    let count: usize = merged.iter().map(|a| a.0).product();
     let mut words = vec![count as u32];
     words.extend(a[1..].iter().map(|a| a.0 as u32));
     words.extend(a.iter().map(|a| a.1 as u32));
@@ -72,7 +92,7 @@ pub(super) fn window(
     words.extend([fill.to_bits(), 0, 0, 0]);
     let params: MoveParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
     l.dispatch(
-        &WINDOW,
+        if fours { &WINDOW_FOUR } else { &WINDOW },
         &params,
         &[("WG", WG as f64)],
         &[x, y],
@@ -94,6 +114,11 @@ pub(super) fn transpose(
         rows: rows as u32,
         columns: columns as u32,
     };
+    if l.on_cpu() && rows.is_multiple_of(4) && columns.is_multiple_of(4) {
+        let blocks = batch * rows / 4 * (columns / 4);
+        let groups = fold(blocks.div_ceil(64) as u64);
+        return l.dispatch(&TRANSPOSE_FOUR, &params, &[], &[x, y], groups);
+    }
     let tiles = batch * rows.div_ceil(16) * columns.div_ceil(16);
     l.dispatch(&TRANSPOSE, &params, &[], &[x, y], fold(tiles as u64))
 }
@@ -114,6 +139,21 @@ fn merge(axes: &[Axis]) -> Vec<Axis> {
         }
     }
     out
+}
+
+/// Counts fours instead of elements where the last axis is whole and all rows begin at a multiple of four.
+fn in_fours(axes: &mut [Axis]) -> bool {
+    let Some((last, before)) = axes.split_last_mut() else {
+        return false;
+    };
+    let whole = last.1 == 1 && last.2 == 0 && last.3 == last.0;
+    let even = before.iter().all(|axis| axis.1.is_multiple_of(4));
+    if !whole || !even || !last.0.is_multiple_of(4) {
+        return false;
+    }
+    (last.0, last.3) = (last.0 / 4, last.3 / 4);
+    before.iter_mut().for_each(|axis| axis.1 /= 4);
+    true
 }
 
 fn strides(shape: &[usize]) -> Vec<usize> {
@@ -226,10 +266,32 @@ impl Op for Permute {
 
 /// Cuts or pads each axis: result coordinate c holds source coordinate c - low.
 #[derive(Debug)]
-struct Window {
+pub(crate) struct Window {
     low: Vec<isize>,
     shape: Shape,
     fill: f32,
+}
+
+impl Window {
+    /// Zeros before the first cell along D, H, W of `[C,D,H,W,N]` or `[C,H,W,N]`, if `x` loses nothing and all that is new
+    /// are zeros around its cells.
+    pub(crate) fn zeros_before(&self, x: &[usize]) -> Option<[usize; 3]> {
+        let rank = x.len();
+        let spatial = |d: usize| (1..rank - 1).contains(&d);
+        let only_zeros = (0..rank).all(|d| match usize::try_from(self.low[d]) {
+            Ok(low) if spatial(d) => low + x[d] <= self.shape[d],
+            Ok(low) => low == 0 && x[d] == self.shape[d],
+            Err(_) => false,
+        });
+        if self.fill != 0.0 || !only_zeros || !(4..=5).contains(&rank) {
+            return None;
+        }
+        let mut before = [0; 3];
+        for (i, zeros) in before.iter_mut().enumerate().skip(5 - rank) {
+            *zeros = self.low[i + rank - 4] as usize;
+        }
+        Some(before)
+    }
 }
 
 impl Op for Window {
@@ -345,16 +407,19 @@ impl Op for Concat {
         for (i, &slot) in x.iter().enumerate() {
             let shape = l.input_shape(i).to_vec();
             let mine = shape[self.0] * inner;
+            let numbers = [shape::len(&shape), first, mine, whole * inner];
+            let fours = numbers.iter().all(|n| n.is_multiple_of(4));
+            let [count, at, inner, jump] = numbers.map(|n| if fours { n / 4 } else { n } as u32);
             let params = MoveParams {
-                count: shape::len(&shape) as u32,
-                first: first as u32,
-                inner: mine as u32,
-                jump: (whole * inner) as u32,
+                count,
+                first: at,
+                inner,
+                jump,
                 ..Default::default()
             };
-            let groups = shape::len(&shape).div_ceil(WG) as u64;
+            let groups = (count as usize).div_ceil(WG) as u64;
             l.dispatch(
-                &INTO,
+                if fours { &INTO_FOUR } else { &INTO },
                 &params,
                 &[("WG", WG as f64)],
                 &[slot, y],

@@ -205,9 +205,18 @@ enum Kind {
 }
 
 #[derive(Debug)]
-struct Pool {
+pub(crate) struct Pool {
     windows: Windows,
     kind: Kind,
+}
+
+impl Pool {
+    /// How often each cell is repeated along D, H, W, if this is an upsampling.
+    pub(crate) fn repeats(&self) -> Option<[usize; 3]> {
+        let w = &self.windows;
+        let repeats = w.kernel == w.stride && w.padding == [0; 3];
+        matches!(self.kind, Kind::Spread(scale) if scale == 1.0 && repeats).then_some(w.stride)
+    }
 }
 
 impl Op for Pool {

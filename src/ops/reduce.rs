@@ -1,6 +1,6 @@
 //! Sums, maxima and minima over any set of axes, of a tensor or of an elementwise expression folded in.
 
-use super::map::{Expression, MAX_INPUTS, MAX_STEPS, padded};
+use super::map::{BINDINGS_OF_FOUR, Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
 use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
@@ -50,8 +50,13 @@ const SOURCE: &str = wgsl!(
     "lib/reduce.wgsl",
     "lib/math.wgsl",
     "lib/functions.wgsl",
+    "lib/four.wgsl",
     "lib/expression.wgsl"
 );
+static LANE_FOUR: Kernel =
+    Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_lane_four", BINDINGS_OF_FOUR);
+static ROWS: Kernel =
+    Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_rows", BINDINGS_OF_FOUR);
 static LANE: Kernel = Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_lane", BINDINGS);
 static GROUP: Kernel = Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_group", BINDINGS);
 const BINDINGS: &[crate::gpu::Binding] = &[
@@ -64,7 +69,7 @@ const BINDINGS: &[crate::gpu::Binding] = &[
     write(7, "y"),
 ];
 
-pub(super) static KERNELS: &[&Kernel] = &[&LANE, &GROUP];
+pub(super) static KERNELS: &[&Kernel] = &[&LANE, &LANE_FOUR, &ROWS, &GROUP];
 
 const WG: usize = 64;
 /// Axes on either side, after merging, that the kernel can walk.
@@ -196,7 +201,9 @@ impl Op for Reduce {
                     .unwrap_or(usize::MAX)
             })
         };
-        let by_lane = terms < 16 || (outputs >= 8 && last(&kept) <= last(&reduced));
+        // Where a shower must be the same in any batch, the choice must not depend on it either.
+        let by_lane =
+            terms < 16 || l.per_shower() || (outputs >= 8 && last(&kept) <= last(&reduced));
         let per_lane = if by_lane { terms } else { terms.div_ceil(WG) };
         // By lane the cut depends on the length alone, so that a shower's sum is the same in any batch.
         let busy = if by_lane {
@@ -207,32 +214,31 @@ impl Op for Reduce {
         let wanted = per_lane.div_ceil(LONGEST).max(busy).max(1);
         let chunk = (per_lane.div_ceil(wanted) * if by_lane { 1 } else { WG }).max(1);
         let parts = terms.div_ceil(chunk).max(1);
-        let kernel = if by_lane { &LANE } else { &GROUP };
+        let by = if by_lane { By::Lane } else { By::Group };
         let target = if parts > 1 {
             l.scratch(outputs * parts)
         } else {
             y
         };
         let scale = if parts > 1 { 1.0 } else { self.scale };
-        let params = ReduceCall {
+        let call = ReduceCall {
             kept: &kept,
             reduced: &reduced,
             parts,
             chunk,
             scale,
             expression: &expression,
-        }
-        .params();
-        self.dispatch(l, kernel, &params, (&expression, reduced.len()), x, target)?;
+        };
+        self.dispatch(l, by, &call, x, target)?;
         if parts > 1 {
             // The partial results lie [parts, outputs].
             let kept = vec![(outputs, vec![1])];
             let reduced = vec![(parts, vec![outputs])];
             let identity = Expression::identity();
-            let kernel = if outputs >= 8 || parts < 64 {
-                &LANE
+            let by = if outputs >= 8 || parts < 64 || l.per_shower() {
+                By::Lane
             } else {
-                &GROUP
+                By::Group
             };
             let call = ReduceCall {
                 kept: &kept,
@@ -242,7 +248,7 @@ impl Op for Reduce {
                 scale: self.scale,
                 expression: &identity,
             };
-            self.dispatch(l, kernel, &call.params(), (&identity, 1), &[target], y)?;
+            self.dispatch(l, by, &call, &[target], y)?;
         }
         Ok(())
     }
@@ -308,38 +314,53 @@ impl Reduce {
     fn dispatch(
         &self,
         l: &mut Lowering<'_>,
-        kernel: &'static Kernel,
-        params: &ReduceParams,
-        (expression, rank): (&Expression, usize),
+        by: By,
+        call: &ReduceCall<'_>,
         x: &[Slot],
         y: Slot,
     ) -> Result<()> {
+        let params = call.params();
+        let splat = fours(call.kept, call.reduced).filter(|_| by == By::Lane);
+        let row = call.kept.last().map_or(1, |(extent, _)| *extent);
+        let rows = splat.is_some() && l.on_cpu() && (32..=4096).contains(&row);
         // Lanes of a group share a result; lanes on their own are spread over the cores of a CPU.
-        let lane = std::ptr::eq(kernel, &LANE);
-        let wg = if lane && l.on_cpu() { 16 } else { WG };
+        let wg = match by {
+            _ if rows => (row / 4).next_power_of_two().min(64),
+            By::Lane if l.on_cpu() => 16,
+            _ => WG,
+        };
         let overrides = [
             ("WG", wg as f64),
-            ("RANK", rank as f64),
-            ("INPUTS", expression.inputs as f64),
+            ("RANK", call.reduced.len() as f64),
+            ("INPUTS", call.expression.inputs as f64),
             ("JOIN", self.join as usize as f64),
+            ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
         let mut slots = padded(x, y);
         slots.push(y);
         let results = u64::from(params.outputs) * u64::from(params.parts);
-        let groups = if lane {
-            results.div_ceil(wg as u64)
-        } else {
-            results
+        let (kernel, groups) = match (by, splat) {
+            (By::Group, _) => (&GROUP, results),
+            _ if rows => (&ROWS, results / row as u64),
+            (By::Lane, None) => (&LANE, results.div_ceil(wg as u64)),
+            (By::Lane, Some(_)) => (&LANE_FOUR, (results / 4).div_ceil(wg as u64)),
         };
         l.dispatch_with(
             kernel,
-            Some(expression.text()),
-            params,
+            Some(call.expression.text()),
+            &params,
             &overrides,
             &slots,
             fold(groups),
         )
     }
+}
+
+/// Who makes an output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Lane,
+    Group,
 }
 
 impl<'t> Var<'t> {

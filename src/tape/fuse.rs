@@ -119,6 +119,9 @@ fn widest(nodes: &[Node]) -> Vec<usize> {
 /// pairs of showers would fill the memory.
 const MANY: usize = 1 << 20;
 
+/// Elements from which a costly function is not repeated for each of them.
+const LARGE: usize = 1 << 16;
+
 struct Folder<'a> {
     nodes: &'a [Node],
     uses: &'a [usize],
@@ -287,6 +290,9 @@ impl<'a> Build<'a> {
         }
         let node = &self.folder.nodes[id];
         let function = node.op.elementwise()?;
+        if function.is_costly() && self.is_far_larger_than(&node.shape) {
+            return None;
+        }
         let mut registers = Vec::new();
         for (i, &operand) in node.inputs.iter().enumerate() {
             let mut to_come = node.inputs[i + 1..].to_vec();
@@ -299,6 +305,12 @@ impl<'a> Build<'a> {
         let register = self.step(function, registers);
         self.done.push((id, register));
         Some(register)
+    }
+
+    /// A tensor of this shape is better made by a dispatch of its own than at every element.
+    fn is_far_larger_than(&self, shape: &Shape) -> bool {
+        let size = |shape: &Shape| shape.iter().product::<usize>();
+        size(&self.domain) >= LARGE && size(&self.domain) >= 8 * size(shape)
     }
 
     /// As the operand of a reduction.

@@ -53,6 +53,8 @@ pub(crate) struct Dispatch {
     pub slots: Vec<Slot>,
     pub grid: [u32; 3],
     pub cost: Cost,
+    /// Of the op's result.
+    pub shape: Shape,
     /// Prepares an operand.
     auxiliary: bool,
     /// Runs once, when the program is made.
@@ -260,6 +262,7 @@ impl<'a> Lowering<'a> {
             slots: slots.to_vec(),
             grid,
             cost: Cost::default(),
+            shape: self.output.clone(),
             auxiliary: self.deriving,
             once,
         });

@@ -17,6 +17,7 @@ mod op;
 mod plan;
 mod program;
 pub(crate) mod shape;
+mod simplify;
 #[allow(clippy::module_inception)]
 mod tape;
 mod tune;
@@ -26,7 +27,7 @@ pub use gradient::Vjp;
 pub use lower::{Cost, Lowering, Slot};
 pub(crate) use op::Leaf;
 pub use op::{DType, Op};
-pub use plan::Plan;
+pub use plan::{Plan, PlanStep, StepTime};
 pub use program::{Options, Program};
 pub use shape::Shape;
 pub(crate) use tape::BAD;

@@ -1,5 +1,6 @@
 //! What an op is.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use super::export::{Exported, Site};
@@ -20,7 +21,7 @@ pub enum DType {
 }
 
 /// One kind of operation with its attributes. `Debug` must print every attribute: equal text means an equal op.
-pub trait Op: Debug + Send + Sync + 'static {
+pub trait Op: Any + Debug + Send + Sync {
     /// The name that messages and profiles use.
     fn name(&self) -> &'static str;
 

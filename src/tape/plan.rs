@@ -1,6 +1,7 @@
 //! Buffers by lifetime, and the plan as a user reads it.
 
 use super::lower::{Dispatch, Place, SlotInfo};
+use super::shape::Shape;
 use crate::gpu::Access;
 
 /// Which memory each slot gets.
@@ -75,6 +76,8 @@ pub struct PlanStep {
     pub op: &'static str,
     /// The kernel's entry point.
     pub kernel: &'static str,
+    /// Shape of the op's result.
+    pub shape: Shape,
     /// Workgroups.
     pub grid: [u32; 3],
     /// Buffers read and written, by number.
@@ -87,6 +90,33 @@ pub struct PlanStep {
     pub bytes: f64,
     /// Runs once when the program is made.
     pub once: bool,
+}
+
+/// A dispatch with its time on the device.
+#[derive(Clone, Debug)]
+pub struct StepTime {
+    /// What it does.
+    pub step: PlanStep,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl std::fmt::Display for StepTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (s, rate) = (&self.step, |x: f64| x * 1e-9 / self.seconds.max(1e-9));
+        write!(
+            f,
+            "{:<16}{:<20}{:<28}{:>10.3} ms{:>9.1} GFLOP/s{:>8.2} GB/s  {} -> {}",
+            s.op,
+            s.kernel,
+            format!("{:?}", s.shape),
+            self.seconds * 1e3,
+            rate(s.flops),
+            rate(s.bytes),
+            s.reads.join(" "),
+            s.writes.join(" ")
+        )
+    }
 }
 
 /// A compiled program in words and numbers: `--plan` prints it.
@@ -120,6 +150,7 @@ impl Plan {
         PlanStep {
             op: d.op,
             kernel: d.kernel.entry,
+            shape: d.shape.clone(),
             grid: d.grid,
             reads: side(Access::Read),
             writes: side(Access::Write),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::fuse::{Unit, fuse};
 use super::lower::{Lowering, Place, Slot};
 use super::op::Leaf;
-use super::plan::{Assignment, Plan, assign};
+use super::plan::{Assignment, Plan, StepTime, assign};
 use super::shape::{self, Shape};
+use super::simplify::simplified;
 use super::tape::{BAD, Id, Tape, Var};
 use super::tune::Choice;
 use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback, Tier};
@@ -16,11 +17,12 @@ use crate::{Error, Result};
 /// How a tape is compiled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// States never change while the program lives: whatever depends on them alone is computed once.
+    /// States never change while the program lives: whatever depends on them alone is computed once, and what makes less
+    /// work with fixed weights is rewritten (`tape/simplify`), which changes results by rounding.
     pub frozen: bool,
     /// Fills every buffer with NaN first, so that tests see what a kernel leaves unwritten.
     pub poison: bool,
-    /// Uses the plainest kernel of each op: the oracle for the fast ones.
+    /// Uses the plainest kernel of each op as it was recorded: the oracle for the fast ones.
     pub plain: bool,
     /// How products are computed.
     pub tier: Tier,
@@ -82,6 +84,23 @@ impl Tape {
             outputs.iter().all(|(_, v)| v.id != BAD),
             "a bad variable without an error"
         );
+        if !options.frozen || options.plain || !self.effects().is_empty() {
+            return self.compile_as_it_is(gpu, outputs, options);
+        }
+        let roots: Vec<Id> = outputs.iter().map(|(_, v)| v.id).collect();
+        let (simpler, roots) = simplified(self, &roots);
+        simpler.check()?;
+        let names = outputs.iter().map(|(name, _)| *name);
+        let outputs: Vec<_> = names.zip(roots.iter().map(|&r| simpler.var(r))).collect();
+        simpler.compile_as_it_is(gpu, &outputs, options)
+    }
+
+    fn compile_as_it_is(
+        &self,
+        gpu: &Arc<Gpu>,
+        outputs: &[(&str, Var<'_>)],
+        options: Options,
+    ) -> Result<Program> {
         let nodes = self.nodes();
         let effects = self.effects();
         let mut roots: Vec<Id> = outputs.iter().map(|(_, v)| v.id).collect();
@@ -466,6 +485,17 @@ impl Program {
         let times = self.gpu.time(&self.steps)?.into_iter();
         let chosen = self.chosen.iter().zip(times);
         Ok(chosen.filter_map(|(c, (_, s))| Some(((*c)?, s))).collect())
+    }
+
+    /// Runs once with a timestamp around every dispatch: the dispatches of a run in order.
+    pub fn step_times(&self) -> Result<Vec<StepTime>> {
+        let times = self.gpu.time(&self.steps)?;
+        let steps = self.plan.steps.iter().filter(|s| !s.once);
+        let timed = steps.zip(times).map(|(step, (_, seconds))| StepTime {
+            step: step.clone(),
+            seconds,
+        });
+        Ok(timed.collect())
     }
 
     /// Shape of an input, if the outputs depend on it.

@@ -36,6 +36,8 @@ pub struct Tape {
     interned: RefCell<HashMap<(String, Vec<Id>), Id>>,
     effects: RefCell<Vec<Effect>>,
     error: RefCell<Option<Error>>,
+    /// Tensors may be larger than kernels can address.
+    unbounded: bool,
 }
 
 /// A tensor that outlives a program: a parameter, a running statistic, an optimiser's moment.
@@ -125,6 +127,14 @@ impl Tape {
         Self::default()
     }
 
+    /// An empty tape to export, not to compile: its tensors may have any size.
+    pub(crate) fn unbounded() -> Self {
+        Self {
+            unbounded: true,
+            ..Self::default()
+        }
+    }
+
     /// A value given before each run under `name`.
     #[track_caller]
     pub fn input<'t>(&'t self, name: &str, shape: &[usize]) -> Var<'t> {
@@ -199,7 +209,7 @@ impl Tape {
     }
 
     #[track_caller]
-    fn record_shared<'t>(&'t self, op: Arc<dyn Op>, inputs: &[Var<'t>]) -> Var<'t> {
+    pub(crate) fn record_shared<'t>(&'t self, op: Arc<dyn Op>, inputs: &[Var<'t>]) -> Var<'t> {
         if inputs.iter().any(|v| v.id == BAD) {
             return self.bad();
         }
@@ -216,7 +226,7 @@ impl Tape {
         let shapes: Vec<Shape> = inputs.iter().map(Var::shape).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let shape = match op.shape(&views) {
-            Ok(shape) if shape::addressable(&shape) => shape,
+            Ok(shape) if self.unbounded || shape::addressable(&shape) => shape,
             Ok(shape) => {
                 let what = format!("a tensor of shape {shape:?} has more than 2^32 elements");
                 return self.fail(Error::shape(op.name(), what));

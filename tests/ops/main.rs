@@ -20,6 +20,7 @@ mod movement;
 mod pool;
 mod random;
 mod reduce;
+mod simplify;
 mod sinkhorn;
 mod sort;
 mod spline;

@@ -213,3 +213,52 @@ fn grids_are_folded() {
     let wrong = (0..n).find(|&i| y[i] != x[i] + 0.5);
     assert_eq!(wrong, None);
 }
+
+#[test]
+fn four_neighbours_at_once_and_whole_rows() {
+    // Every way in which an operand can lie along the last axis, which is a multiple of four: long enough for rows or not.
+    for n in [4, 12, 36] {
+        let shapes: [&[usize]; 6] = [
+            &[3, 2, 5, n],
+            &[3, 1, 1, 1],
+            &[2, 5, 1],
+            &[5, n],
+            &[3, 1, 5, n],
+            &[n],
+        ];
+        Row {
+            name: &format!("rows of {n}"),
+            inputs: &shapes,
+            terms: 6 * n,
+        }
+        .check(
+            |v| v[0] * v[1] + v[2] * v[3] - v[4] * v[5].tanh(),
+            |x| {
+                let (ab, cd) = (x[0].zip(&x[1], |a, b| a * b), x[2].zip(&x[3], |c, d| c * d));
+                let ef = x[4].zip(&x[5], |e, f| e * f.tanh());
+                ab.zip(&cd, |a, c| a + c).zip(&ef, |a, e| a - e)
+            },
+        );
+    }
+}
+
+#[test]
+fn indices_of_large_tensors_are_exact() {
+    // Odd extents, extents beyond 2^20, rows and fours: each divides its indices in another way.
+    for [rows, columns] in [[1049, 2003], [2, 1_048_583], [2051, 1024], [3, 1_048_584]] {
+        let tape = Tape::new();
+        let (a, b) = (tape.input("a", &[rows, 1]), tape.input("b", &[columns]));
+        let program = tape
+            .compile(gpu(), &[("y", a * 2048.0 + b)], POISON)
+            .unwrap();
+        let at = |i: usize| (i % 2039) as f32;
+        let list = |n: usize| (0..n).map(at).collect::<Vec<f32>>();
+        program.set("a", &list(rows)).unwrap();
+        program.set("b", &list(columns)).unwrap();
+        program.run().unwrap();
+        let y = program.read("y").unwrap();
+        let wrong =
+            (0..rows * columns).find(|i| y[*i] != at(i / columns) * 2048.0 + at(i % columns));
+        assert_eq!(wrong, None, "of {rows} x {columns}");
+    }
+}

@@ -362,3 +362,43 @@ fn errors_name_op_shapes_and_place() {
         assert!(error.contains("tests/ops/movement.rs:"), "{error}");
     }
 }
+
+#[test]
+fn moves_in_fours() {
+    // Rows of a multiple of four elements that lie together; the last also where a row begins in between.
+    Row {
+        name: "pad and slice",
+        inputs: &[&[3, 5, 8]],
+        terms: 1,
+    }
+    .check(
+        |v| v[0].pad(&[(1, 0), (2, 1), (0, 0)], 0.0).slice(1, 1, 6),
+        |x| {
+            Nd::build(&[4, 5, 8], |at| {
+                x[0].get(&[at[0] as isize - 1, at[1] as isize - 1, at[2] as isize])
+            })
+        },
+    );
+    for (n, m) in [(8, 12), (8, 3)] {
+        Row {
+            name: "concatenation",
+            inputs: &[&[3, n, 4], &[3, m, 4]],
+            terms: 1,
+        }
+        .check(
+            |v| Var::concat(v, 1),
+            |x| {
+                Nd::build(&[3, n + m, 4], |at| match at[1] < n {
+                    true => x[0].at(at),
+                    false => x[1].at(&[at[0], at[1] - n, at[2]]),
+                })
+            },
+        );
+    }
+    Row {
+        name: "transposition",
+        inputs: &[&[3, 12, 20]],
+        terms: 1,
+    }
+    .check(|v| v[0].permute(&[0, 2, 1]), |x| x[0].permute(&[0, 2, 1]));
+}

@@ -337,3 +337,28 @@ fn errors_name_op_shapes_and_place() {
         assert!(error.contains("tests/ops/reduce.rs:"), "{error}");
     }
 }
+
+#[test]
+fn sums_of_whole_rows() {
+    // The last axis is kept and a multiple of four: four neighbours at once, or a row a workgroup; also in parts.
+    for n in [4, 36] {
+        for shape in [[3, 5, n], [600, 1, n]] {
+            for axes in [&[0][..], &[1], &[0, 1]] {
+                let [a, b, _] = shape;
+                let terms = axes.iter().map(|&d| shape[d]).product::<usize>().max(4);
+                Row {
+                    name: &format!("{shape:?} over {axes:?}"),
+                    inputs: &[&shape, &[b, 1], &[a, 1, n]],
+                    terms,
+                }
+                .check(
+                    |v| (v[0] * v[1] + v[2]).mean_keep(axes),
+                    |x| {
+                        let y = x[0].zip(&x[1], |a, b| a * b).zip(&x[2], |a, b| a + b);
+                        y.mean(axes)
+                    },
+                );
+            }
+        }
+    }
+}

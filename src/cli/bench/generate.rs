@@ -1,12 +1,13 @@
 //! `calogen bench generate`: showers per second by batch size, and how near the device's ceilings that is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use calogen::generate::{Generator, LabelRows};
+use calogen::generate::{Generator, LabelRows, filled};
 use calogen::gpu::Tier;
-use calogen::models::{self, Preset};
+use calogen::models::Preset;
 use calogen::report::{Axis, Figure, Plot, Role, Series};
+use calogen::tape::StepTime;
 use calogen::{Error, Result};
 use serde::Serialize;
 
@@ -51,6 +52,9 @@ pub struct Args {
     /// Print the time spent in each kernel, of one batch of the last size
     #[arg(long)]
     kernels: bool,
+    /// Print the time of each dispatch of that batch in order, with what it reads and writes
+    #[arg(long)]
+    steps: bool,
     /// Plot showers per second by batch size into this file (PNG) [default: none]
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -99,13 +103,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     args.tiers.check()?;
     let gpu = global.gpu()?;
-    let named = models::ENTRIES.iter().any(|e| e.name == args.what);
-    let untrained = named && !Path::new(&args.what).exists();
-    let mut generator = if untrained {
-        Generator::untrained(&gpu, models::preset(&args.what, preset)?)?
-    } else {
-        Generator::load(&gpu, crate::weights::find(&args.what)?)?
-    };
+    let (mut generator, untrained) = crate::weights::open(&gpu, &args.what, preset, &[])?;
     let largest = args.batch.iter().copied().max().unwrap_or(1);
     let tier = (args.tiers).apply(std::slice::from_mut(&mut generator), largest)?;
     if args.one_shower {
@@ -136,6 +134,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         (true, Some(&batch)) => Some(generator.profile(batch)?),
         _ => None,
     };
+    let steps = match (args.steps, args.batch.last()) {
+        (true, Some(&batch)) => Some(steps(&mut generator, batch)?),
+        _ => None,
+    };
     let cold = match args.no_cold_start {
         true => None,
         false => cold_start(args, tier, global),
@@ -146,15 +148,22 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let host = peak_host_bytes();
     if args.json {
         let kernels = kernels.map(|k| k.kernels.iter().map(kernel_json).collect::<Vec<_>>());
+        let steps = steps.map(|s| s.iter().map(step_json).collect::<Vec<_>>());
         return print_json(&serde_json::json!({
             "adapter": about.name, "driver": about.driver, "what": args.what,
             "preset": untrained.then_some(&args.preset), "tier": tier.name(),
             "ceilings": ceilings, "batches": rows,
-            "kernels": kernels, "cold_start_seconds": cold, "host_peak_bytes": host,
+            "kernels": kernels, "steps": steps, "cold_start_seconds": cold, "host_peak_bytes": host,
         }));
     }
     if let Some(kernels) = kernels {
         print(&format!("\n{kernels}"))?;
+    }
+    if let Some(steps) = steps {
+        print("")?;
+        for s in &steps {
+            print(&s.to_string())?;
+        }
     }
     if let Some(c) = cold {
         print(&format!(
@@ -201,8 +210,8 @@ fn time(
         rates.push(now.elapsed().as_secs_f64() / (batch * STREAM) as f64);
     }
     let shower = Timing::of(rates);
-    // A batch is filled up to whole tiles; only what was asked for counts as done.
-    let padded = batch.next_multiple_of(8) as f64;
+    // A batch is filled up; only what was asked for counts as done.
+    let padded = filled(batch) as f64;
     let (gflop, gbytes) = (plan.flops() / padded * 1e-9, plan.bytes() / padded * 1e-9);
     let wire = 4e-9 * generator.shape().iter().product::<usize>() as f64;
     let floor = ceilings.map(|c| {
@@ -278,6 +287,24 @@ impl Row {
 fn kernel_json(k: &calogen::gpu::KernelTime) -> serde_json::Value {
     serde_json::json!({
         "kernel": k.name, "calls": k.calls, "seconds": k.seconds, "gflop": k.flops * 1e-9, "gbytes": k.bytes * 1e-9,
+    })
+}
+
+/// What ran once is left out; each dispatch's time is the least of three runs.
+fn steps(generator: &mut Generator, batch: usize) -> Result<Vec<StepTime>> {
+    let mut steps = generator.step_times(batch)?;
+    for _ in 0..2 {
+        for (best, again) in steps.iter_mut().zip(generator.step_times(batch)?) {
+            best.seconds = best.seconds.min(again.seconds);
+        }
+    }
+    Ok(steps)
+}
+
+fn step_json(s: &StepTime) -> serde_json::Value {
+    serde_json::json!({
+        "op": s.step.op, "kernel": s.step.kernel, "shape": s.step.shape, "seconds": s.seconds,
+        "gflop": s.step.flops * 1e-9, "gbytes": s.step.bytes * 1e-9,
     })
 }
 
