@@ -3,11 +3,11 @@
 use super::batches::{Arrivals, Batches, Computed, not_finite};
 use super::half::from_half;
 use super::{Form, Generator, LabelRows};
-use crate::Result;
 use crate::gpu::{Mapped, Readback};
 use crate::hits::Hits;
 use crate::ops::HitFormat;
 use crate::tape::Program;
+use crate::{Error, Result};
 
 /// Share of the cells that are expected to be hit before any shower is known.
 const EXPECTED: usize = 8;
@@ -188,7 +188,10 @@ impl<'a> HitArrivals<'a> {
             let (computed, reading) = batches.submit(at, first + events - at, &mut wanted)?;
             let mapped = batches.wait(reading)?;
             let (_, complete) = self.append(&computed, mapped, hits)?;
-            assert!(complete, "the same events have more hits the second time");
+            if !complete {
+                let what = "the same events had more hits the second time: the device does not compute reliably";
+                return Err(Error::Device(what.into()));
+            }
             at += computed.events;
         }
         Ok(())
