@@ -28,20 +28,27 @@ fn energy(bits: u32, least: u32) -> u32 {
     return select(0u, e, is_hit(e, least));
 }
 
+// A run: its shower, its cells from first to before end, and its place in starts.
+struct Run { n: u32, first: u32, end: u32, at: u32 }
+
+fn run_of(i: u32) -> Run {
+    let n = i % p.n;
+    let run = i / p.n;
+    return Run(n, run * p.run, min((run + 1u) * p.run, p.cells), n * p.runs + run);
+}
+
 @compute @workgroup_size(WG)
 fn compact_count(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                  @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.runs * p.n { return; }
-    let n = i % p.n;
-    let run = i / p.n;
-    let end = min((run + 1u) * p.run, p.cells);
+    let r = run_of(i);
     let t = least_hit(threshold[0]);
     var count = 0u;
-    for (var m = run * p.run; m < end; m++) {
-        count += select(0u, 1u, energy(x[m * p.n + n], t) != 0u);
+    for (var m = r.first; m < r.end; m++) {
+        count += select(0u, 1u, energy(x[m * p.n + r.n], t) != 0u);
     }
-    starts[n * p.runs + run] = count;
+    starts[r.at] = count;
 }
 
 var<workgroup> sums: array<u32, WG>;
@@ -78,13 +85,11 @@ fn compact_write(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
                  @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.runs * p.n { return; }
-    let n = i % p.n;
-    let run = i / p.n;
-    let end = min((run + 1u) * p.run, p.cells);
+    let r = run_of(i);
     let t = least_hit(threshold[0]);
-    var at = starts[n * p.runs + run];
-    for (var m = run * p.run; m < end; m++) {
-        let bits = x[m * p.n + n];
+    var at = starts[r.at];
+    for (var m = r.first; m < r.end; m++) {
+        let bits = x[m * p.n + r.n];
         let e = energy(bits, t);
         if e == 0u { continue; }
         if HALF == 1u {

@@ -136,8 +136,7 @@ pub fn adapters() -> Vec<Capabilities> {
 }
 
 /// Index of the adapter that [`Gpu::open`](super::Gpu::open) takes of [`adapters`]: the one named by `request` (an index
-/// or part of a name);
-/// else by `WGPU_ADAPTER_NAME`; else the first.
+/// or part of a name); else by `WGPU_ADAPTER_NAME`; else the first.
 ///
 /// # Errors
 /// [`Error::NoAdapter`] if there is none, or none of that name.

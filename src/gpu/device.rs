@@ -37,8 +37,7 @@ pub struct Gpu {
 
 impl Gpu {
     /// Opens the adapter named by `request` (an index of [`adapters`](super::adapters) or part of a name); else by
-    /// `WGPU_ADAPTER_NAME`;
-    /// else the best one.
+    /// `WGPU_ADAPTER_NAME`; else the best one.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] if there is none, or none of that name; [`Error::Device`] if it cannot be opened.

@@ -4,23 +4,13 @@ use calogen::data::{Labels, ShowerFile, ShowerInfo, ShowerWriter, Storage};
 use calogen::hits::Hits;
 use hdf5_metno as hdf5;
 
+use super::writer::info;
 use super::{CELLS, SHAPE, attribute, energies, file, put, refused, says, showers};
 
 const SPARSE: Storage = Storage {
     sparse: true,
     level: 1,
 };
-
-fn info() -> ShowerInfo {
-    ShowerInfo {
-        unit: "MIP".into(),
-        threshold: Some(0.25),
-        cell_size_mm: Some(vec![5.0, 6.0, 7.0]),
-        detector: Some("SiW ECAL".into()),
-        mip: Some(0.125),
-        ..ShowerInfo::new(SHAPE)
-    }
-}
 
 /// Showers of which few cells are not 0, some of them negative, and every 13th none at all.
 fn few(events: usize) -> calogen::data::Showers {

@@ -5,7 +5,7 @@ use hdf5_metno as hdf5;
 
 use super::{CELLS, SHAPE, cells, energies, says, showers};
 
-fn info() -> ShowerInfo {
+pub fn info() -> ShowerInfo {
     ShowerInfo {
         unit: "MIP".into(),
         threshold: Some(0.25),
