@@ -35,8 +35,7 @@ run() { # NAME VARIABLE=VALUE...
 }
 
 run "first adapter" RUST_BACKTRACE=0
-# wgpu gives up where a thread waits for another one's GL work for 6 s, which two cores and a slow driver bring about.
-run "GL" WGPU_BACKEND=gl RUST_TEST_THREADS=1
+run "GL" WGPU_BACKEND=gl
 swiftshader=${SWIFTSHADER:-/usr/lib/chromium/vk_swiftshader_icd.json}
 for manifest in "$swiftshader" ${DRIVERS:-}; do
     name=$(basename "$manifest" .json)

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::device::Gpu;
 use super::memory::Memory;
+use super::turn::Turns;
 use crate::{Error, Result};
 
 /// A storage buffer. Cheap to clone; when the last clone goes, the memory returns to the pool of its device.
@@ -137,6 +138,7 @@ impl Gpu {
 
     /// Writes `bytes` (a multiple of four) at `offset` before whatever is submitted next.
     pub fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) {
+        let _turn = self.turns.take();
         self.queue.write_buffer(buffer.raw(), offset, bytes);
     }
 
@@ -144,7 +146,7 @@ impl Gpu {
     pub fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64) -> Result<()> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(from.raw(), 0, to.raw(), 0, bytes);
-        self.queue.submit([encoder.finish()]);
+        self.submit_recorded(encoder);
         self.check()
     }
 
@@ -159,7 +161,7 @@ impl Gpu {
     ) -> Result<()> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(from.raw(), offset, to, at, bytes);
-        self.queue.submit([encoder.finish()]);
+        self.submit_recorded(encoder);
         self.check()
     }
 
@@ -178,7 +180,7 @@ impl Gpu {
         };
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer.raw(), offset, &staging, 0, len);
-        let submission = self.queue.submit([encoder.finish()]);
+        let submission = self.submit_recorded(encoder);
         let (send, mapped) = mpsc::channel();
         staging
             .slice(..len)
@@ -193,6 +195,7 @@ impl Gpu {
             mapped,
             ring: Arc::downgrade(&self.staging),
             memory: self.memory.clone(),
+            turns: self.turns.clone(),
         })
     }
 
@@ -211,13 +214,16 @@ pub struct Readback {
     mapped: mpsc::Receiver<std::result::Result<(), wgpu::BufferAsyncError>>,
     ring: Weak<Pool>,
     memory: Arc<Memory>,
+    turns: Arc<Turns>,
 }
 
 impl Drop for Readback {
     fn drop(&mut self) {
         // Given up before its end: a buffer that is still being written does not go back to the ring.
-        if let Some(staging) = &self.staging {
+        if let Some(staging) = self.staging.take() {
             self.memory.freed(staging.size());
+            let _turn = self.turns.take();
+            drop(staging);
         }
     }
 }
@@ -243,6 +249,7 @@ impl Readback {
             view: view.map_err(|e| failed(&e))?,
             staging: self.staging.take(),
             ring: self.ring.clone(),
+            turns: self.turns.clone(),
         };
         gpu.check()?;
         Ok(mapped)
@@ -257,6 +264,7 @@ pub struct Mapped {
     view: Option<wgpu::BufferView>,
     staging: Option<wgpu::Buffer>,
     ring: Weak<Pool>,
+    turns: Arc<Turns>,
 }
 
 impl std::ops::Deref for Mapped {
@@ -270,6 +278,7 @@ impl std::ops::Deref for Mapped {
 impl Drop for Mapped {
     fn drop(&mut self) {
         self.view = None;
+        let _turn = self.turns.take();
         if let Some(staging) = self.staging.take() {
             staging.unmap();
             if let Some(ring) = self.ring.upgrade() {

@@ -10,6 +10,7 @@ use super::buffer::Pool;
 use super::memory::Memory;
 use super::pipeline::Cached;
 use super::tune::Tuning;
+use super::turn::Turns;
 use crate::{Error, Result};
 
 /// An open device: the root of everything that computes. Shared by reference count, usable from several threads.
@@ -33,6 +34,7 @@ pub struct Gpu {
     /// The device belongs to the host program, and with it the callbacks for errors.
     foreign: bool,
     pub(super) memory: Arc<Memory>,
+    pub(super) turns: Arc<Turns>,
 }
 
 impl Gpu {
@@ -91,6 +93,10 @@ impl Gpu {
     /// processors, `SHADER_INT64` are used if it has them. The host keeps its own callbacks for errors: what
     /// [`Generator`](crate::generate::Generator) does is caught in error scopes and returned.
     ///
+    /// Make one `Gpu` of a device and share it. Threads that share it take turns where the backend needs that; on wgpu's GL
+    /// backend a thread of the host's that calls wgpu itself may wait for one dispatch of calogen's, and wgpu panics there
+    /// after 6 s.
+    ///
     /// ```no_run
     /// # use calogen::{generate::Generator, gpu::Gpu};
     /// # fn host_device() -> (wgpu::Device, wgpu::Queue) { unimplemented!() }
@@ -135,6 +141,7 @@ impl Gpu {
         Self {
             device,
             queue,
+            turns: Turns::new(&capabilities),
             capabilities,
             tuning,
             checked,
@@ -194,21 +201,6 @@ impl Gpu {
             Some(Error::OutOfMemory(what)) => Err(Error::OutOfMemory(what.clone())),
             Some(other) => Err(Error::Device(other.to_string())),
         }
-    }
-
-    /// Waits until everything submitted is done.
-    pub fn wait(&self) -> Result<()> {
-        self.wait_for(None)
-    }
-
-    pub(super) fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        self.device
-            .poll(wgpu::PollType::Wait {
-                submission_index,
-                timeout: None,
-            })
-            .map_err(|e| Error::Device(format!("waiting for it failed: {e}")))?;
-        self.check()
     }
 
     pub(super) fn count_allocation(&self) {

@@ -44,6 +44,7 @@ impl Gpu {
 
     /// Frees the buffers that nobody uses.
     pub fn trim(&self) {
+        let _turn = self.turns.take();
         let freed = self.pool.clear() + self.staging.clear();
         self.memory.freed(freed);
     }
@@ -80,6 +81,7 @@ impl Gpu {
                 )));
             }
         }
+        let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
             label,

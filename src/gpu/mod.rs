@@ -13,14 +13,15 @@ mod pipeline;
 mod profile;
 mod tier;
 mod tune;
+mod turn;
 
 pub use adapter::{Capabilities, adapters, preferred, several};
 pub use buffer::{Buffer, Mapped, Readback};
 pub use device::Gpu;
 pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, fold, read, write};
 pub(crate) use kernel::{params, wgsl};
-pub(crate) use pipeline::Bound;
 pub use pipeline::Pipeline;
+pub(crate) use pipeline::{Bound, Uniform};
 pub use profile::{KernelTime, Profile};
 pub use tier::{Element, Matrix, Tier};
 pub(crate) use tune::hash as text_hash;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use super::device::Gpu;
 use super::kernel::{Access, Kernel};
+use super::turn::Turns;
 use crate::{Error, Result};
 
 /// A kernel made ready for one set of overrides.
@@ -25,6 +26,28 @@ pub struct Bound {
     pipeline: Pipeline,
     group: wgpu::BindGroup,
     grid: [u32; 3],
+}
+
+/// The parameter blocks of a program.
+#[derive(Debug)]
+pub(crate) struct Uniform {
+    raw: Option<wgpu::Buffer>,
+    turns: Arc<Turns>,
+}
+
+impl Uniform {
+    fn raw(&self) -> &wgpu::Buffer {
+        self.raw
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("it is there until dropped"))
+    }
+}
+
+impl Drop for Uniform {
+    fn drop(&mut self) {
+        let _turn = self.turns.take();
+        self.raw = None;
+    }
 }
 
 impl Gpu {
@@ -67,6 +90,7 @@ impl Gpu {
         expression: Option<&str>,
         overrides: &[(&'static str, f64)],
     ) -> Result<Pipeline> {
+        let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let module = self.module(kernel, expression)?;
@@ -146,7 +170,7 @@ impl Gpu {
         &self,
         pipeline: &Pipeline,
         kernel: &'static Kernel,
-        uniform: (&wgpu::Buffer, u64, u64),
+        uniform: (&Uniform, u64, u64),
         storage: &[(&Buffer, u64, u64)],
         grid: [u32; 3],
     ) -> Bound {
@@ -165,7 +189,7 @@ impl Gpu {
         };
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
-            resource: resource(uniform.0, uniform.1, uniform.2),
+            resource: resource(uniform.0.raw(), uniform.1, uniform.2),
         }];
         for (binding, &(buffer, offset, size)) in kernel.bindings.iter().zip(storage) {
             entries.push(wgpu::BindGroupEntry {
@@ -195,12 +219,13 @@ impl Gpu {
                 step.encode(&mut pass);
             }
         }
-        self.queue.submit([encoder.finish()]);
+        self.submit_recorded(encoder);
     }
 
     /// A uniform buffer with the given contents.
-    pub(crate) fn uniform(&self, bytes: &[u8]) -> wgpu::Buffer {
+    pub(crate) fn uniform(&self, bytes: &[u8]) -> Uniform {
         self.count_allocation();
+        let _turn = self.turns.take();
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
             size: (bytes.len() as u64).next_multiple_of(256).max(256),
@@ -208,7 +233,10 @@ impl Gpu {
             mapped_at_creation: false,
         });
         self.queue.write_buffer(&buffer, 0, bytes);
-        buffer
+        Uniform {
+            raw: Some(buffer),
+            turns: self.turns.clone(),
+        }
     }
 
     /// Writes the pipeline cache to the user's cache directory. Failing to do so costs the next start some time only.

@@ -114,8 +114,9 @@ impl Gpu {
             return Err(Error::Device("this adapter has no timestamps".into()));
         }
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
+        let _turn = self.turns.take();
         let mut times = Vec::with_capacity(steps.len());
-        for chunk in steps.chunks(1024) {
+        for chunk in steps.chunks(self.most_at_once().dispatches.min(1024)) {
             let count = chunk.len() as u32 * 2;
             let set = self.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: None,
@@ -144,7 +145,7 @@ impl Gpu {
             }
             encoder.resolve_query_set(&set, 0..count, &resolved, 0);
             encoder.copy_buffer_to_buffer(&resolved, 0, target.raw(), 0, size);
-            self.queue.submit([encoder.finish()]);
+            self.submit_recorded(encoder);
             let bytes = self.read_bytes(&target, 0, size)?;
             let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
             for (step, pair) in chunk.iter().zip(ticks.chunks_exact(2)) {

@@ -11,7 +11,7 @@ use super::shape::{self, Shape};
 use super::simplify::simplified;
 use super::tape::{BAD, Id, Tape, Var};
 use super::tune::Choice;
-use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback, Tier};
+use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback, Tier, Uniform};
 use crate::{Error, Result};
 
 /// How a tape is compiled.
@@ -29,9 +29,6 @@ pub struct Options {
     /// Takes this candidate of each choice, the first where there are fewer, instead of the one remembered: to time it.
     pub trial: Option<usize>,
 }
-
-/// Bound on the work of one submission, so that a desktop system does not reset the device: 0.2 s on 0.5 TFLOP/s.
-const SUBMISSION_FLOPS: f64 = 1e11;
 
 #[derive(Debug)]
 struct Input {
@@ -62,7 +59,7 @@ pub struct Program {
     plan: Plan,
     // Kept alive for the bind groups.
     _buffers: Vec<Buffer>,
-    _uniform: wgpu::Buffer,
+    _uniform: Uniform,
 }
 
 impl Tape {
@@ -329,6 +326,7 @@ impl Program {
         let (mut once, mut steps, mut costs, mut cuts, mut work) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0.0);
         let mut chosen = Vec::new();
+        let most = gpu.most_at_once();
         for (d, &offset) in l.dispatches.iter().zip(&offsets) {
             let pipeline = gpu.pipeline(d.kernel, d.expression.as_deref(), &d.overrides)?;
             let storage: Vec<_> = d
@@ -351,7 +349,8 @@ impl Program {
             chosen.push(d.choice);
             costs.push((d.op, d.cost.flops, d.cost.bytes));
             work += d.cost.flops;
-            if work > SUBMISSION_FLOPS {
+            let since = steps.len() - cuts.last().unwrap_or(&0);
+            if work > most.flops || since >= most.dispatches {
                 cuts.push(steps.len());
                 work = 0.0;
             }
@@ -359,7 +358,9 @@ impl Program {
         if cuts.last() != Some(&steps.len()) {
             cuts.push(steps.len());
         }
-        gpu.submit(&once);
+        for few in once.chunks(most.dispatches) {
+            gpu.submit(few);
+        }
         let name = |s: usize| match (&l.slots[s].place, buffer[s]) {
             (Place::Leaf(Leaf::Input(name)), _) => name.clone(),
             (Place::Leaf(Leaf::State(state)), _) => state.key.to_string(),
