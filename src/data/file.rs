@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::binning::Voxels;
+use super::crash::Held;
 use super::h5::{self, Cell};
 use super::layout::{Column, Layout};
 use super::{ShowerInfo, Showers};
@@ -20,7 +21,7 @@ const LARGEST_SPAN: usize = 64 << 20;
 #[derive(Debug)]
 pub struct ShowerFile {
     path: PathBuf,
-    layout: Layout,
+    layout: Held<Layout>,
 }
 
 impl ShowerFile {
@@ -38,7 +39,7 @@ impl ShowerFile {
         let path = path.as_ref();
         let opened = Self {
             path: path.to_path_buf(),
-            layout: Layout::of(path, voxels)?,
+            layout: Held::new(path, Layout::of(path, voxels)?),
         };
         for start in (0..opened.len()).step_by(LABEL_ROWS) {
             opened.energy(start..(start + LABEL_ROWS).min(opened.len()))?;
@@ -217,7 +218,7 @@ impl ShowerFile {
             conditions,
             info,
             ..
-        } = &self.layout;
+        } = &*self.layout;
         let position = match position {
             Some(position) => {
                 let flat: Vec<f32> = self.rows(position, range.clone())?;

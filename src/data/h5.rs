@@ -11,6 +11,7 @@ use hdf5::{
 };
 use hdf5_metno as hdf5;
 
+use super::crash::Reading;
 use crate::{Error, Result};
 
 /// Bytes that the library may keep of unpacked chunks, for each dataset. Its default of 1 MiB is less than the chunks
@@ -130,9 +131,11 @@ pub(super) fn rows<T: H5Type>(
     range: Range<usize>,
 ) -> Result<Vec<T>> {
     let row = dims[1..].iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    if allocatable::<T>(path, name, row.and_then(|row| row.checked_mul(range.len())))? == 0 {
+    let len = allocatable::<T>(path, name, row.and_then(|row| row.checked_mul(range.len())))?;
+    if len == 0 {
         return Ok(Vec::new());
     }
+    let _reading = Reading::many(path, len * size_of::<T>());
     from.read_slice::<T, _, ndarray::IxDyn>(block(dims, &range))
         .map(|block| block.into_raw_vec_and_offset().0)
         .map_err(|e| {

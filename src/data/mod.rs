@@ -5,7 +5,8 @@
 //! ([`Storage`]). Files of the CaloChallenge and the npz files of two experiments are
 //! read as well. [`ShowerFile`] reads them, [`ShowerWriter`] writes it, [`ShowerSet`]
 //! joins several of them, and [`Batches`] shuffles them into training batches on a thread of its own. A file is checked
-//! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape.
+//! where it is opened or read, so whoever holds [`Showers`] holds finite numbers of consistent shape. A damaged file may
+//! crash the HDF5 library, and with it the process, or keep it for ever: see [`explain_crashes`].
 //!
 #![doc = include_str!("layouts.md")]
 
@@ -15,6 +16,8 @@ mod batches;
 mod binning;
 #[cfg(feature = "hdf5")]
 mod columns;
+#[cfg(feature = "hdf5")]
+mod crash;
 #[cfg(feature = "hdf5")]
 mod file;
 #[cfg(feature = "hdf5")]
@@ -40,6 +43,8 @@ pub use batches::Batches;
 pub use binning::{Voxels, read_binning};
 #[cfg(feature = "hdf5")]
 pub use columns::Storage;
+#[cfg(feature = "hdf5")]
+pub use crash::explain_crashes;
 #[cfg(feature = "hdf5")]
 pub use file::ShowerFile;
 #[cfg(feature = "hdf5")]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::crash::Reading;
 use super::h5::{self, failed};
 use super::write::ShowerWriter;
 use crate::{Error, Result};
@@ -33,6 +34,7 @@ impl Provenance {
     /// [`Error::Io`]; [`Error::Format`] naming the attribute that is missing or no number.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        let _reading = Reading::of(path);
         let file = h5::open(path)?;
         let text = |name: &str| {
             let found = h5::string(&file, name).map_err(|e| failed(path, "its attributes", e))?;

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod challenge;
+mod crash;
 mod evaluate;
 mod features;
 mod merge;

@@ -8,6 +8,7 @@ use hdf5::{Dataset, File, Group};
 use hdf5_metno as hdf5;
 
 use super::super::binning::Voxels;
+use super::super::crash::Reading;
 use super::super::{ShowerInfo, h5};
 use super::sparse::{Part, Sparse};
 use super::{Column, Layout, arrange};
@@ -46,6 +47,7 @@ struct Found {
 
 /// The columns of an HDF5 file.
 pub(super) fn layout(path: &Path, voxels: &Voxels) -> Result<Layout> {
+    let _reading = Reading::of(path);
     let file = h5::open(path)?;
     let place = Place::find(path, &file)?;
     let [cells, energy] = place.names().unwrap_or(OWN);
