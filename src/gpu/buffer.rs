@@ -237,12 +237,12 @@ impl Readback {
             }
             gpu.wait_for(Some(self.submission.clone()))?;
         };
-        let failed = |e: &dyn std::fmt::Display| Error::Device(format!("reading back failed: {e}"));
-        if let Err(e) = answer {
-            // Why: the device may be lost.
-            gpu.check()?;
-            return Err(failed(&e));
-        }
+        // Why: the device may be lost, between any two calls.
+        let failed = |e: &dyn std::fmt::Display| match gpu.check() {
+            Err(why) => why,
+            Ok(()) => Error::Device(format!("reading back failed: {e}")),
+        };
+        answer.map_err(|e| failed(&e))?;
         let bytes = |staging: &wgpu::Buffer| staging.slice(..self.len).get_mapped_range();
         let view = self.staging.as_ref().map(bytes).transpose();
         let mapped = Mapped {

@@ -132,7 +132,10 @@ impl Gpu {
             drop(turn);
             match waited {
                 Err(wgpu::PollError::Timeout) if timeout.is_some() => self.check()?,
-                Err(e) => return Err(Error::Device(format!("waiting for it failed: {e}"))),
+                Err(e) => {
+                    self.check()?;
+                    return Err(Error::Device(format!("waiting for it failed: {e}")));
+                }
                 Ok(_) => return self.check(),
             }
         }
