@@ -35,7 +35,9 @@ cargo publish --dry-run --locked "$@"
 
 say "licences and known holes"
 if command -v cargo-deny >/dev/null; then
-    cargo deny --config .deny.toml check
+    cargo deny --config .deny.toml check bans licenses sources
+    cargo deny --config .deny.toml check advisories ||
+        die "known holes: see above; their list comes from github.com, which must be in reach"
 else
     echo "not checked: cargo install cargo-deny" >&2
 fi
