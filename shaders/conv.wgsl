@@ -46,7 +46,7 @@ struct ConvParams {
 @group(0) @binding(0) var<uniform> p: ConvParams;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> x4: array<Four>; // the buffer of x once more
-@group(0) @binding(3) var<storage, read> wt: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> wt: array<Four>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;        // in conv_any
 @group(0) @binding(5) var<storage, read_write> y4: array<Four>; // in conv
@@ -58,6 +58,7 @@ override LIVE: u32;   // outputs computed of each quad: fewer than 4 only where 
 override VECTOR: bool;
 // TAPS * DEEP terms of the sum at once: a sum's round trip through a loop costs more than a term.
 override TAPS: u32; // 1..9, along w
+override EXACT: bool; // TAPS divides the number of taps along w in every phase
 override DEEP: u32; // 1..4 inputs
 override SHARE: bool; // where positions in x are 1 apart: the groups are neighbours along w and share loads
 override SPAN: u32 = select(4u, 1u, VECTOR); // positions in a group
@@ -90,7 +91,8 @@ fn add(q: u32, at: u32, step: u32, last: u32) {
     for (var d = 0u; d < DEEP; d++) {
         for (var u = 0u; u < TAPS; u++) {
             let tap = select(u, TAPS - 1u - u, SHARE && p.transposed != 0u);
-            k[d * TAPS + u] = select(vec4<f32>(), wt[at + min(tap, last) * step + d * QUADS + q], tap <= last);
+            let w = four(wt[at + select(min(tap, last), tap, EXACT) * step + d * QUADS + q]);
+            k[d * TAPS + u] = select(vec4<f32>(), w, EXACT || tap <= last);
         }
     }
     for (var c = 0u; c < LIVE; c++) {

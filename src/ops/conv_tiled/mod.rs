@@ -145,6 +145,7 @@ fn run(
         ("GROUPS", f64::from(t.groups)),
         ("LIVE", f64::from(c.outputs.min(4))),
         ("TAPS", f64::from(t.taps)),
+        ("EXACT", flag(c.exact(t))),
         ("DEEP", f64::from(t.deep)),
         ("SHARE", flag(t.share)),
         ("VECTOR", flag(vector)),

@@ -108,6 +108,12 @@ impl Problem {
         extent(0) * extent(1) * extent(2).div_ceil(u64::from(across)) * u64::from(self.batch)
     }
 
+    /// Whether the taps along w are a multiple of those taken at once, in every phase.
+    pub(super) fn exact(&self, t: Tile) -> bool {
+        let step = if self.transposed { self.stride[2] } else { 1 };
+        t.taps == 1 || self.kernel[2].is_multiple_of(step * t.taps)
+    }
+
     /// Inputs as packed: filled up to what is taken at once.
     pub(super) fn padded(&self, t: Tile) -> u32 {
         self.inputs.next_multiple_of(t.deep)
