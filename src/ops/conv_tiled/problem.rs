@@ -142,16 +142,20 @@ impl Problem {
         // With few outputs a loaded element serves few products: then many taps and neighbours share it.
         let few = self.outputs <= 4;
         let at_once = divided(taps, if few { 9 } else { device.taps });
-        let mut t = if adjacent && taps >= 3 && width >= 3 {
-            let deep = if at_once == 3 && self.inputs.is_multiple_of(device.deep) {
-                device.deep
-            } else {
-                1
+        let two = taps == 2 && self.kernel[2] == 2 * step && width >= 2;
+        let mut t = if adjacent && (two || taps >= 3 && width >= 3) {
+            // Two taps serve little: where it can be, more inputs are taken at once instead of more neighbours.
+            let deep = match at_once {
+                2 if device.deep > 1 && !few && self.inputs.is_multiple_of(4) => 4,
+                3 if self.inputs.is_multiple_of(device.deep) => device.deep,
+                _ => 1,
             };
             // Sums of three groups are what a processor's nearest cache holds beside a long loop body.
             let long = at_once * deep >= 6;
             let groups = if few {
                 width.div_ceil(width.div_ceil(8))
+            } else if two && long {
+                2
             } else if long || width.next_multiple_of(3) < width.next_multiple_of(4) {
                 3
             } else {
