@@ -51,15 +51,15 @@ pub(crate) enum Makes {
 
 /// One of the three maps, with what comes after it in the kernel.
 #[derive(Clone, Debug)]
-pub(crate) struct Conv {
-    pub makes: Makes,
-    pub spec: ConvSpec,
+pub struct Conv {
+    pub(crate) makes: Makes,
+    pub(crate) spec: ConvSpec,
     /// Extents of the large side, which the small one does not determine.
-    pub large: [usize; 3],
+    pub(crate) large: [usize; 3],
     /// Kernel extents, which the sides do not determine.
-    pub kernel: [usize; 3],
+    pub(crate) kernel: [usize; 3],
     /// Slope below 0 of the activation; 1 is none.
-    pub slope: f32,
+    pub(crate) slope: f32,
 }
 
 params! {
@@ -203,7 +203,7 @@ impl Conv {
     }
 
     /// The plain kernel.
-    pub fn lower_plain(
+    fn lower_plain(
         &self,
         l: &mut Lowering<'_>,
         x: &[Slot],
@@ -324,6 +324,11 @@ impl Op for Conv {
             out.push(at.want(2, || dy.sum(&[1, 2, 3, 4])));
         }
         out
+    }
+
+    fn pointwise(&self) -> Option<&Conv> {
+        let plain = self.spec == ConvSpec::default() && self.kernel == [1; 3];
+        (plain && self.makes != Makes::Weight).then_some(self)
     }
 
     fn with_activation(&self, function: Function) -> Option<Arc<dyn Op>> {

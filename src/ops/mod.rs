@@ -13,6 +13,7 @@ pub(crate) mod leaf;
 mod local;
 pub(crate) mod map;
 mod matmul;
+pub(crate) mod mix;
 pub(crate) mod movement;
 mod onnx;
 pub(crate) mod pool;
@@ -44,6 +45,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         leaf::KERNELS,
         local::KERNELS,
         map::KERNELS,
+        mix::KERNELS,
         movement::KERNELS,
         pool::KERNELS,
         random::KERNELS,

@@ -1,5 +1,5 @@
-//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction, and an activation moves into
-//! the kernel that makes its operand.
+//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction or a layer of few channels, and
+//! an activation moves into the kernel that makes its operand.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use super::shape::Shape;
 use super::tape::{Id, Node};
 use crate::ops::elementwise::Function;
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, Map, Register};
+use crate::ops::mix::Mix;
 use crate::ops::reduce::Reduce;
 
 /// What is left of a node: its op and inputs after folding. `None`: it is dead or part of another.
@@ -70,14 +71,13 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
             continue;
         };
         if op.elementwise().is_some() {
-            let mut build = Build::new(&units, &folder, nodes[id].shape.clone(), None);
+            let mut build = Build::new(&units, &folder, nodes[id].shape.clone(), &Map::fits);
             build.node(id);
             let (expression, sources) = build.finish();
-            let inputs: Vec<Shape> = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             let map = Map {
                 expression,
                 shape: nodes[id].shape.clone(),
-                inputs,
+                inputs: folder.shapes(&sources),
             };
             units[id] = Some((Arc::new(map), sources));
         } else if let Some(reduce) = op.reduction() {
@@ -86,17 +86,40 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
                 continue;
             }
             let domain = nodes[source].shape.clone();
-            let mut build = Build::new(&units, &folder, domain.clone(), Some(reduce));
+            let fits = |domain: &[usize], inputs: &[Shape]| reduce.fits(domain, inputs);
+            let mut build = Build::new(&units, &folder, domain.clone(), &fits);
             if build.grow(source).is_none() {
                 continue;
             }
             let (expression, sources) = build.finish();
-            let shapes: Vec<Shape> = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             let folded = Reduce {
-                folded: Some((expression, domain, shapes)),
+                folded: Some((expression, domain, folder.shapes(&sources))),
                 ..reduce.clone()
             };
             units[id] = Some((Arc::new(folded), sources));
+        } else if let Some(layer) = op.pointwise() {
+            let (source, has_bias) = (inputs[0], inputs.len() > 2);
+            let domain = nodes[source].shape.clone();
+            let outputs = nodes[id].shape[0];
+            if domain[0].max(outputs) > Mix::MOST || !folder.foldable(&units, source) {
+                continue;
+            }
+            let fits = |domain: &[usize], inputs: &[Shape]| Mix::fits(domain, inputs, has_bias);
+            let mut build = Build::new(&units, &folder, domain.clone(), &fits);
+            if build.grow(source).is_none() {
+                continue;
+            }
+            let (expression, mut sources) = build.finish();
+            let mix = Mix {
+                layer: layer.clone(),
+                has_bias,
+                outputs,
+                expression,
+                domain,
+                inputs: folder.shapes(&sources),
+            };
+            sources.extend(&inputs[1..]);
+            units[id] = Some((Arc::new(mix), sources));
         }
     }
     units
@@ -138,6 +161,10 @@ impl Folder<'_> {
             || ((!function.is_costly() || self.of_pairs(id)) && self.reads_little(id))
     }
 
+    fn shapes(&self, ids: &[Id]) -> Vec<Shape> {
+        ids.iter().map(|&id| self.nodes[id].shape.clone()).collect()
+    }
+
     /// Much larger than all that it is computed from: an outer product.
     fn of_pairs(&self, id: Id) -> bool {
         let size: usize = self.nodes[id].shape.iter().product();
@@ -172,7 +199,8 @@ struct Build<'a> {
     units: &'a [Unit],
     folder: &'a Folder<'a>,
     domain: Shape,
-    reduce: Option<&'a Reduce>,
+    /// Whether the kernel can walk inputs of these shapes.
+    walks: &'a dyn Fn(&[usize], &[Shape]) -> bool,
     expression: Expression,
     sources: Vec<Id>,
     /// Where nodes taken in already stand: an operand may occur twice.
@@ -186,7 +214,7 @@ impl<'a> Build<'a> {
         units: &'a [Unit],
         folder: &'a Folder<'a>,
         domain: Shape,
-        reduce: Option<&'a Reduce>,
+        walks: &'a dyn Fn(&[usize], &[Shape]) -> bool,
     ) -> Self {
         let expression = Expression {
             inputs: 0,
@@ -196,7 +224,7 @@ impl<'a> Build<'a> {
             units,
             folder,
             domain,
-            reduce,
+            walks,
             expression,
             sources: Vec::new(),
 
@@ -206,15 +234,7 @@ impl<'a> Build<'a> {
     }
 
     fn fits(&self) -> bool {
-        let shapes: Vec<Shape> = self
-            .sources
-            .iter()
-            .map(|&s| self.folder.nodes[s].shape.clone())
-            .collect();
-        let walks = match self.reduce {
-            Some(reduce) => reduce.fits(&self.domain, &shapes),
-            None => Map::fits(&self.domain, &shapes),
-        };
+        let walks = (self.walks)(&self.domain, &self.folder.shapes(&self.sources));
         self.expression.steps.len() <= MAX_STEPS && self.sources.len() <= MAX_INPUTS && walks
     }
 

@@ -59,6 +59,11 @@ pub trait Op: Any + Debug + Send + Sync {
         None
     }
 
+    /// Set for layers of kernel 1, into which an elementwise expression of their first operand can be folded.
+    fn pointwise(&self) -> Option<&crate::ops::conv::Conv> {
+        None
+    }
+
     /// The same op followed by an elementwise function of its result, if its kernel can do that on the way out.
     fn with_activation(&self, _function: Function) -> Option<std::sync::Arc<dyn Op>> {
         None

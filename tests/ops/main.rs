@@ -16,6 +16,7 @@ mod leaf;
 mod local;
 mod map;
 mod matmul;
+mod mix;
 mod movement;
 mod pool;
 mod random;

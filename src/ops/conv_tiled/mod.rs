@@ -13,6 +13,7 @@ mod weight;
 
 pub(super) use kernels::KERNELS;
 use kernels::*;
+pub(super) use packing::packed_layer;
 use packing::{Packing, packed};
 use problem::{Problem, Tile, dense};
 

@@ -1,6 +1,6 @@
 //! Weights in the order in which a tile reads them.
 
-use super::problem::{Problem, Tile};
+use super::problem::{Problem, Tile, dense};
 use super::{PACK, PACK_QUADS, PackParams};
 use crate::Result;
 use crate::gpu::fold;
@@ -124,4 +124,26 @@ pub(super) fn packed(l: &mut Lowering<'_>, source: Slot, packing: Packing) -> Re
     l.derived(source, format!("{packing:?}"), words, |l, to| {
         packing.dispatch(l, source, to)
     })
+}
+
+/// Weights of a layer of kernel 1 as [`super::PACK_QUADS`] packs them into one tile: `[input][output]`, outputs filled up
+/// to a multiple of four. `transposed`: the weights are `[input, output]` already.
+pub(in crate::ops) fn packed_layer(
+    l: &mut Lowering<'_>,
+    source: Slot,
+    outputs: usize,
+    inputs: usize,
+    transposed: bool,
+) -> Result<Slot> {
+    let layer = dense(outputs as u32, inputs as u32, 1, transposed);
+    let tile = Tile {
+        wg: 1,
+        quads: layer.outputs.div_ceil(4),
+        groups: 1,
+        parts: 1,
+        taps: 1,
+        deep: 1,
+        share: false,
+    };
+    packed(l, source, Packing::weights(&layer, tile, 1))
 }

@@ -1,0 +1,159 @@
+// mix.wgsl — a layer of kernel 1 with few channels on an elementwise expression: what stands before the layer, such as a
+// norm, is computed where it is read and never stored.
+//
+//   y[o, c] = act(bias[o] + sum_i w[o, i] f(x0[..], .., x5[..])[i, c])
+//   act(r) = r for r >= 0, slope * r below
+//
+// The column c runs over voxels and showers (extents a1..a3 behind the slowest). Input j of channel i lies at i * c<j> + the
+// sum of the column's coordinates times s<j>0..3. wt is packed by pack.wgsl: [i][4 * QUADS outputs]. `mix`: one lane a
+// column; `mix_four`: four neighbours along the last axis, where all strides but those of 1 and 0 along it are multiples of
+// four (bit j of SPLAT: 0). With BY_ROW a workgroup makes a whole row of the last axis, where what is the same along it is
+// found once for all lanes, as software Vulkan does what is uniform. A bias takes the place of the sixth input.
+
+override WG: u32;
+override INPUTS: u32;
+override CHANNELS: u32; // 1..16
+override OUTPUTS: u32;  // 1..16
+override QUADS: u32;    // OUTPUTS / 4, rounded up
+override SPLAT: u32;
+override BY_ROW: bool;
+
+struct MixParams {
+    columns: u32, a1: u32, a2: u32, a3: u32, has_bias: u32, slope: f32,
+    c0: u32, c1: u32, c2: u32, c3: u32, c4: u32, c5: u32,
+    s00: u32, s01: u32, s02: u32, s03: u32,
+    s10: u32, s11: u32, s12: u32, s13: u32,
+    s20: u32, s21: u32, s22: u32, s23: u32,
+    s30: u32, s31: u32, s32: u32, s33: u32,
+    s40: u32, s41: u32, s42: u32, s43: u32,
+    s50: u32, s51: u32, s52: u32, s53: u32,
+    k0: f32, k1: f32, k2: f32, k3: f32, k4: f32, k5: f32, k6: f32, k7: f32, k8: f32, k9: f32, k10: f32, k11: f32,
+    l0: f32, l1: f32, l2: f32, l3: f32, l4: f32, l5: f32, l6: f32, l7: f32, l8: f32, l9: f32, l10: f32, l11: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: MixParams;
+@group(0) @binding(1) var<storage, read> x0: array<f32>;
+@group(0) @binding(2) var<storage, read> x1: array<f32>;
+@group(0) @binding(3) var<storage, read> x2: array<f32>;
+@group(0) @binding(4) var<storage, read> x3: array<f32>;
+@group(0) @binding(5) var<storage, read> x4: array<f32>;
+@group(0) @binding(6) var<storage, read> x5: array<f32>;
+@group(0) @binding(7) var<storage, read> wt: array<Four>;
+@group(0) @binding(8) var<storage, read_write> y: array<f32>;
+// The same buffers in mix_four.
+@group(0) @binding(1) var<storage, read> q0: array<Four>;
+@group(0) @binding(2) var<storage, read> q1: array<Four>;
+@group(0) @binding(3) var<storage, read> q2: array<Four>;
+@group(0) @binding(4) var<storage, read> q3: array<Four>;
+@group(0) @binding(5) var<storage, read> q4: array<Four>;
+@group(0) @binding(6) var<storage, read> q5: array<Four>;
+@group(0) @binding(8) var<storage, read_write> y4: array<Four>;
+
+// Where a column puts each input in channel 0.
+struct Place { o0: u32, o1: u32, o2: u32, o3: u32, o4: u32, o5: u32 }
+
+fn place(column: u32) -> Place {
+    let c3 = column % p.a3;
+    var rest = column / p.a3;
+    let c2 = rest % p.a2; rest = rest / p.a2;
+    let c1 = rest % p.a1;
+    let c0 = rest / p.a1;
+    return Place(
+        c0 * p.s00 + c1 * p.s01 + c2 * p.s02 + c3 * p.s03,
+        c0 * p.s10 + c1 * p.s11 + c2 * p.s12 + c3 * p.s13,
+        c0 * p.s20 + c1 * p.s21 + c2 * p.s22 + c3 * p.s23,
+        c0 * p.s30 + c1 * p.s31 + c2 * p.s32 + c3 * p.s33,
+        c0 * p.s40 + c1 * p.s41 + c2 * p.s42 + c3 * p.s43,
+        c0 * p.s50 + c1 * p.s51 + c2 * p.s52 + c3 * p.s53,
+    );
+}
+
+fn activated(r: vec4<f32>) -> vec4<f32> {
+    return select(r * p.slope, r, r >= vec4<f32>());
+}
+
+// Four neighbours from `at` on, or four times the one there.
+fn spread(v: vec4<f32>, at: u32, input: u32) -> vec4<f32> {
+    if (SPLAT & (1u << input)) == 0u { return v; }
+    return vec4(select(select(v.x, v.y, at % 4u == 1u), select(v.z, v.w, at % 4u == 3u), at % 4u >= 2u));
+}
+
+// How many fours behind the beginning of a row an input is read.
+fn along(q: u32, input: u32) -> u32 {
+    return select(q, 0u, (SPLAT & (1u << input)) != 0u);
+}
+
+@compute @workgroup_size(WG)
+fn mix_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+            @builtin(local_invocation_index) tid: u32) {
+    let g = group_index(wid, groups);
+    let across = p.a3 / 4u;
+    let i = g * WG + tid;
+    let row = select(i / across, g, BY_ROW);
+    let q = select(i % across, tid, BY_ROW);
+    if row >= p.columns / p.a3 { return; }
+    if q < across {
+        let at = place(row * p.a3);
+        var acc: array<vec4<f32>, 16>;
+        for (var c = 0u; c < CHANNELS; c++) {
+            var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
+            var a3 = vec4<f32>(); var a4 = vec4<f32>(); var a5 = vec4<f32>();
+            if INPUTS > 0u { let e = at.o0 + c * p.c0; a0 = spread(four(q0[e / 4u + along(q, 0u)]), e, 0u); }
+            if INPUTS > 1u { let e = at.o1 + c * p.c1; a1 = spread(four(q1[e / 4u + along(q, 1u)]), e, 1u); }
+            if INPUTS > 2u { let e = at.o2 + c * p.c2; a2 = spread(four(q2[e / 4u + along(q, 2u)]), e, 2u); }
+            if INPUTS > 3u { let e = at.o3 + c * p.c3; a3 = spread(four(q3[e / 4u + along(q, 3u)]), e, 3u); }
+            if INPUTS > 4u { let e = at.o4 + c * p.c4; a4 = spread(four(q4[e / 4u + along(q, 4u)]), e, 4u); }
+            if INPUTS > 5u { let e = at.o5 + c * p.c5; a5 = spread(four(q5[e / 4u + along(q, 5u)]), e, 5u); }
+            let f = vec4(
+                evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
+                evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
+                evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
+                evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
+            );
+            for (var j = 0u; j < QUADS; j++) {
+                let w = four(wt[c * QUADS + j]);
+                for (var o = 0u; o < 4u; o++) {
+                    if j * 4u + o < OUTPUTS { acc[j * 4u + o] = fma(vec4(w[o]), f, acc[j * 4u + o]); }
+                }
+            }
+        }
+        for (var o = 0u; o < OUTPUTS; o++) {
+            var shift = vec4<f32>();
+            if p.has_bias != 0u {
+                let b = four(q5[o / 4u]);
+                shift = vec4(b[o % 4u]);
+            }
+            y4[(o * p.columns + row * p.a3) / 4u + q] = of_four(activated(acc[o] + shift));
+        }
+    }
+}
+
+@compute @workgroup_size(WG)
+fn mix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+       @builtin(local_invocation_index) tid: u32) {
+    let column = group_index(wid, groups) * WG + tid;
+    if column >= p.columns { return; }
+    let at = place(column);
+    var acc: array<f32, 16>;
+    for (var c = 0u; c < CHANNELS; c++) {
+        var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
+        if INPUTS > 0u { a0 = x0[at.o0 + c * p.c0]; }
+        if INPUTS > 1u { a1 = x1[at.o1 + c * p.c1]; }
+        if INPUTS > 2u { a2 = x2[at.o2 + c * p.c2]; }
+        if INPUTS > 3u { a3 = x3[at.o3 + c * p.c3]; }
+        if INPUTS > 4u { a4 = x4[at.o4 + c * p.c4]; }
+        if INPUTS > 5u { a5 = x5[at.o5 + c * p.c5]; }
+        let f = evaluate(a0, a1, a2, a3, a4, a5);
+        for (var j = 0u; j < QUADS; j++) {
+            let w = four(wt[c * QUADS + j]);
+            for (var o = 0u; o < 4u; o++) {
+                if j * 4u + o < OUTPUTS { acc[j * 4u + o] = fma(w[o], f, acc[j * 4u + o]); }
+            }
+        }
+    }
+    for (var o = 0u; o < OUTPUTS; o++) {
+        var shift = 0.0;
+        if p.has_bias != 0u { shift = x5[o]; }
+        y[o * p.columns + column] = activated(vec4(acc[o] + shift)).x;
+    }
+}
