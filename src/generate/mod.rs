@@ -319,11 +319,7 @@ impl Generator {
         let wanted = match form {
             Form::Hits(format) => showers.compact(threshold, format),
             Form::HalfCells => showers.batch_first().to_half(threshold),
-            Form::Cells => {
-                // 1 where a cell is at least the threshold.
-                let kept = 1.0 - threshold.expand(&showers.shape()).greater(showers);
-                (showers * kept).batch_first()
-            }
+            Form::Cells => showers.cut_below(threshold).batch_first(),
         };
         tape.compile(&self.gpu, &[(form.output(), wanted)], options)
     }

@@ -26,8 +26,7 @@ impl Preprocess {
     pub fn forward<'t>(&self, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
         let mut x = showers * (1.0 / self.unit);
         if self.threshold > 0.0 {
-            // 1 where x >= threshold
-            x = x * (1.0 - x.tape().full(self.threshold, &x.shape()).greater(x));
+            x = x.cut_below(x.tape().full(self.threshold, &[]));
         }
         x = x * self.scale;
         if self.per_energy {
@@ -44,7 +43,7 @@ impl Preprocess {
         }
         x = x * (1.0 / self.scale);
         if self.threshold > 0.0 {
-            x = x * (1.0 - x.tape().full(self.threshold, &x.shape()).greater(x));
+            x = x.cut_below(x.tape().full(self.threshold, &[]));
         }
         x * self.unit
     }

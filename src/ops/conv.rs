@@ -203,13 +203,7 @@ impl Conv {
     }
 
     /// The plain kernel.
-    fn lower_plain(
-        &self,
-        l: &mut Lowering<'_>,
-        x: &[Slot],
-        y: Slot,
-        e: &Extents,
-    ) -> Result<()> {
+    fn lower_plain(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot, e: &Extents) -> Result<()> {
         const WG: usize = 64;
         let [[d, h, w], [od, oh, ow], [kd, kh, kw]] =
             [e.large, e.small, e.kernel].map(|a| a.map(|v| v as u32));

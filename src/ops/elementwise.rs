@@ -56,6 +56,8 @@ pub enum Function {
     Min,
     /// 1 where a > b, else 0
     Greater,
+    /// a where it is not below b, else a times 0
+    CutBelow,
     /// 1 where a = b, else 0
     Equal,
     /// b where a is not 0, else c
@@ -68,7 +70,7 @@ impl Function {
         use Function::*;
         match self {
             Constant(_) => 0,
-            Add | Sub | Mul | Div | Max | Min | Greater | Equal => 2,
+            Add | Sub | Mul | Div | Max | Min | Greater | CutBelow | Equal => 2,
             Select => 3,
             _ => 1,
         }
@@ -139,6 +141,7 @@ impl Function {
             Max => format!("max({a}, {b})"),
             Min => format!("min({a}, {b})"),
             Greater => format!("truth({a} > {b})"),
+            CutBelow => format!("{a} * (1.0 - truth({b} > {a}))"),
             Equal => format!("truth({a} == {b})"),
             Select => format!("select({c}, {b}, {a} != 0.0)"),
         }
@@ -176,6 +179,7 @@ impl Function {
             Max => "maximum",
             Min => "minimum",
             Greater => "greater",
+            CutBelow => "cut_below",
             Equal => "equal",
             Select => "select",
         }
@@ -187,7 +191,8 @@ impl Function {
         let a = || x[0];
         Some(match (self, i) {
             (Constant(_) | Sign | Step | LeakySlope(_) | Inside(..) | Greater | Equal, _)
-            | (Select, 0) => return None,
+            | (Select, 0)
+            | (CutBelow, 1) => return None,
             (Identity | Add, _) | (Sub, 0) => dy,
             (Affine(k, _), _) => dy * k,
             (Abs, _) => dy * a().sign(),
@@ -217,6 +222,7 @@ impl Function {
             (Max, _) => dy * (x[1].greater(a()) + a().equal(x[1]) * 0.5),
             (Min, 0) => dy * (x[1].greater(a()) + a().equal(x[1]) * 0.5),
             (Min, _) => dy * (a().greater(x[1]) + a().equal(x[1]) * 0.5),
+            (CutBelow, _) => dy * (1.0 - x[1].greater(a())),
             (Select, 1) => a().select(dy, dy.tape().full(0.0, &dy.shape())),
             (Select, _) => a().select(dy.tape().full(0.0, &dy.shape()), dy),
         })
@@ -403,6 +409,12 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn greater(self, b: Self) -> Self {
         self.binary(Function::Greater, b)
+    }
+
+    /// 0 where below `b`; what is no number stays. No gradient to `b`.
+    #[track_caller]
+    pub fn cut_below(self, b: Self) -> Self {
+        self.binary(Function::CutBelow, b)
     }
 
     /// 1 where equal to `b`, else 0. No gradient.

@@ -82,6 +82,13 @@ pub(super) fn elementwise(site: &mut Site<'_>, function: Function, x: &[String])
         Max => plain(site, "Max"),
         Min => plain(site, "Min"),
         Greater => truth(site, "Greater", x[1]),
+        CutBelow => {
+            let above = site.node("Greater", &[x[1], a], &[]);
+            let below = to_float(site, &above);
+            let one = site.graph.number(1.0);
+            let kept = site.node("Sub", &[&one, &below], &[]);
+            site.node("Mul", &[a, &kept], &[])
+        }
         Equal => truth(site, "Equal", x[1]),
         Select => {
             let zero = site.graph.number(0.0);

@@ -4,7 +4,7 @@ use calogen::gpu::Gpu;
 use calogen::ops::elementwise::Function;
 use calogen::tape::{Tape, Var};
 
-use crate::common::{Nd, POISON, Row, close, evaluate};
+use crate::common::{Nd, POISON, Row, close, evaluate, gpu};
 
 type Function1 = for<'t> fn(Var<'t>) -> Var<'t>;
 
@@ -119,6 +119,32 @@ fn without_gradient() {
         |v| v[0].greater(v[1]),
         |x| x[0].zip(&x[1], |a, b| f64::from(a > b)),
     );
+}
+
+#[test]
+fn cut_below() {
+    let row = Row {
+        name: "cut below",
+        inputs: &[&[3, 5, 7], &[5, 1]],
+        terms: 1,
+    };
+    // No gradient to the threshold: nothing changes with it but where it crosses a value.
+    row.check(
+        |v| v[0].cut_below(v[1]),
+        |x| x[0].zip(&x[1], |a, b| if a < b { 0.0 } else { a }),
+    );
+    // What is at the threshold stays, and so does what is no number.
+    let infinite = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    let x = [&[0.5, 0.25, -0.5], &infinite[..]].concat();
+    let tape = Tape::new();
+    let y = tape.input("x", &[6]).cut_below(tape.full(0.5, &[]));
+    let program = tape.compile(gpu(), &[("y", y)], POISON).unwrap();
+    program.set("x", &x).unwrap();
+    program.run().unwrap();
+    let y = program.read("y").unwrap();
+    assert_eq!(y[..3], [0.5, 0.0, 0.0]);
+    assert_eq!(y[4], f32::INFINITY);
+    assert!(y[3].is_nan() && y[5].is_nan(), "{y:?}");
 }
 
 /// Operands of each kind of broadcasting.

@@ -338,10 +338,7 @@ impl BibAe {
             seen = self.post(&build.trained("post"), p, seen, energy);
         }
         let cells = self.config.preprocess.backward(seen, build.energy());
-        let below = cells
-            .tape()
-            .full(self.config.cut, &cells.shape())
-            .greater(cells);
-        cells.relu() * (1.0 - below)
+        let cut = cells.tape().full(self.config.cut, &[]);
+        cells.relu().cut_below(cut)
     }
 }

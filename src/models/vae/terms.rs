@@ -52,10 +52,7 @@ impl Terms {
         };
         let sum = |x: Var<'t>| x.sum(&[0, 1, 2]);
         let scaled = |x: Var<'t>| sum(x) * self.sum_scale;
-        let above = |x: Var<'t>| {
-            let below = x.tape().full(self.cutoff, &x.shape()).greater(x);
-            scaled(x * (1.0 - below))
-        };
+        let above = |x: Var<'t>| scaled(x.cut_below(x.tape().full(self.cutoff, &[])));
         let shares = |x: Var<'t>| {
             let rings = losses::radial_profile(x.reshape(&[rows, columns, n]), self.rings);
             rings / (sum(x) + FLOOR)
