@@ -3,7 +3,8 @@
 
 Each generator (a model's name with its preset, or weights) is exported by `calogen export` with an example, whose output
 ONNX Runtime must reproduce to 1e-4 of the largest cell. Then `calogen bench generate` and ONNX Runtime take turns, and the
-ratio of the best rates is printed. With --torch the same graph runs in PyTorch too, node by node and compiled.
+ratio of the best rates is printed. With --torch the same graph runs in PyTorch too, node by node and compiled; with --burn
+the published HGCAL generator in burn on the same adapter (`cd tools/bench_burn && cargo build --release` first).
 
     tools/bench_generators.py --calogen target/release/calogen hgcal-wgan:paper zdc-e2e-sae
     tools/bench_generators.py --wrapper 'sh newest-driver.sh' --batch 1,64 --json peers.json
@@ -83,6 +84,14 @@ def checked(name, run, example):
     return worst
 
 
+def burn_seconds(wrapper, batch, budget):
+    """Seconds a shower of the published HGCAL generator in burn, random weights."""
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench_burn/target/release/bench-burn")
+    if not os.path.exists(program):
+        sys.exit("bench_generators: --burn: cd tools/bench_burn && cargo build --release")
+    return answer(wrapper + [program], [str(batch), str(budget)])["seconds_per_shower"]
+
+
 def repeated(example, batch):
     return {k: np.ascontiguousarray(np.resize(v, (batch,) + v.shape[1:])) for k, v in example.items()}
 
@@ -104,13 +113,16 @@ def compare(command, generator, batch, args, torch_graph):
     for _ in range(args.rounds):
         for k, run in peers.items():
             seconds[k] = min(seconds[k], best_seconds(lambda: run(given), args.seconds) / batch)
+        if args.burn and generator == "hgcal-wgan:paper":
+            burn = burn_seconds(shlex.split(args.wrapper), batch, args.seconds)
+            seconds["burn"] = min(burn, seconds.get("burn", float("inf")))
         ours = answer(command, bench + (["--device", args.device] if args.device else []))
         [measured] = ours["batches"]
         seconds["ours"] = min(seconds["ours"], measured["seconds_per_shower"]["min"])
         row["latency_seconds"] = min(measured["latency_seconds"]["min"], row.get("latency_seconds", float("inf")))
     row |= {"adapter": ours["adapter"], "driver": ours["driver"], "seconds_per_shower": seconds,
             "gflop_per_shower": measured["gflop_per_shower"], "gbytes_per_shower": measured["gbytes_per_shower"]}
-    row["ratios"] = {k: seconds[k] / seconds["ours"] for k in peers}
+    row["ratios"] = {k: s / seconds["ours"] for k, s in seconds.items() if k != "ours"}
     return row
 
 
@@ -125,6 +137,7 @@ def main():
     p.add_argument("--rounds", type=int, default=2, help="turns of each program; the best counts (default %(default)s)")
     p.add_argument("--device", default="", help="adapter, as calogen's --device")
     p.add_argument("--torch", action="store_true", help="PyTorch as well, node by node and compiled")
+    p.add_argument("--burn", action="store_true", help="burn as well, where the generator is hgcal-wgan:paper")
     p.add_argument("--json", default="", help="file to write the figures to")
     args = p.parse_args()
     torch_graph = None
@@ -144,6 +157,8 @@ def main():
                     f"{1 / s['ort']:>12.1f}{r['ort']:>10.3f}")
             if args.torch:
                 line += f"{1 / s['torch']:>12.1f}{r['torch']:>12.3f}{1 / s['compiled']:>12.1f}{r['compiled']:>15.3f}"
+            if "burn" in s:
+                line += f"  burn {1 / s['burn']:.1f} showers/s, ours/burn {r['burn']:.2f}"
             print(line + ("  (all cells 0: nothing to check)" if None in row["differences"].values() else ""), flush=True)
     print(f"{rows[0]['adapter']}, {rows[0]['driver']}")
     if args.json:
