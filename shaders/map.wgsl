@@ -18,7 +18,6 @@ override INPUTS: u32;
 override FLAT: u32;
 override UNROLL: u32;
 override DIVIDE: u32;
-override SPLAT: u32;
 override RANK: u32;
 
 struct MapParams {
@@ -78,12 +77,6 @@ fn place(i: u32) -> At {
         if RANK == 5u { c0 = rest; }
     }
     return At(c0, c1, c2, c3, c4);
-}
-
-// Four neighbours from `at` on, or four times the one there.
-fn spread(v: vec4<f32>, at: u32, input: u32) -> vec4<f32> {
-    if (SPLAT & (1u << input)) == 0u { return v; }
-    return vec4(select(select(v.x, v.y, at % 4u == 1u), select(v.z, v.w, at % 4u == 3u), at % 4u >= 2u));
 }
 
 @compute @workgroup_size(WG)

@@ -15,7 +15,6 @@ override INPUTS: u32;
 override CHANNELS: u32; // 1..16
 override OUTPUTS: u32;  // 1..16
 override QUADS: u32;    // OUTPUTS / 4, rounded up
-override SPLAT: u32;
 override BY_ROW: bool;
 
 struct MixParams {
@@ -49,38 +48,8 @@ struct MixParams {
 @group(0) @binding(6) var<storage, read> q5: array<Four>;
 @group(0) @binding(8) var<storage, read_write> y4: array<Four>;
 
-// Where a column puts each input in channel 0.
-struct Place { o0: u32, o1: u32, o2: u32, o3: u32, o4: u32, o5: u32 }
-
-fn place(column: u32) -> Place {
-    let c3 = column % p.a3;
-    var rest = column / p.a3;
-    let c2 = rest % p.a2; rest = rest / p.a2;
-    let c1 = rest % p.a1;
-    let c0 = rest / p.a1;
-    return Place(
-        c0 * p.s00 + c1 * p.s01 + c2 * p.s02 + c3 * p.s03,
-        c0 * p.s10 + c1 * p.s11 + c2 * p.s12 + c3 * p.s13,
-        c0 * p.s20 + c1 * p.s21 + c2 * p.s22 + c3 * p.s23,
-        c0 * p.s30 + c1 * p.s31 + c2 * p.s32 + c3 * p.s33,
-        c0 * p.s40 + c1 * p.s41 + c2 * p.s42 + c3 * p.s43,
-        c0 * p.s50 + c1 * p.s51 + c2 * p.s52 + c3 * p.s53,
-    );
-}
-
 fn activated(r: vec4<f32>) -> vec4<f32> {
     return select(r * p.slope, r, r >= vec4<f32>());
-}
-
-// Four neighbours from `at` on, or four times the one there.
-fn spread(v: vec4<f32>, at: u32, input: u32) -> vec4<f32> {
-    if (SPLAT & (1u << input)) == 0u { return v; }
-    return vec4(select(select(v.x, v.y, at % 4u == 1u), select(v.z, v.w, at % 4u == 3u), at % 4u >= 2u));
-}
-
-// How many fours behind the beginning of a row an input is read.
-fn along(q: u32, input: u32) -> u32 {
-    return select(q, 0u, (SPLAT & (1u << input)) != 0u);
 }
 
 @compute @workgroup_size(WG)
@@ -93,7 +62,7 @@ fn mix_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
     let q = select(i % across, tid, BY_ROW);
     if row >= p.columns / p.a3 { return; }
     if q < across {
-        let at = place(row * p.a3);
+        let at = kept(row * p.a3);
         var acc: array<vec4<f32>, 16>;
         for (var c = 0u; c < CHANNELS; c++) {
             var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
@@ -133,7 +102,7 @@ fn mix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: v
        @builtin(local_invocation_index) tid: u32) {
     let column = group_index(wid, groups) * WG + tid;
     if column >= p.columns { return; }
-    let at = place(column);
+    let at = kept(column);
     var acc: array<f32, 16>;
     for (var c = 0u; c < CHANNELS; c++) {
         var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;

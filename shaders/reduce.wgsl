@@ -14,7 +14,6 @@ override WG: u32;
 override INPUTS: u32;
 override RANK: u32; // reduced axes
 override JOIN: u32; // 0 sum, 1 maximum, 2 minimum
-override SPLAT: u32;
 
 struct ReduceParams {
     outputs: u32, terms: u32, parts: u32, chunk: u32,
@@ -67,25 +66,6 @@ fn start() -> f32 {
     }
 }
 
-struct Kept { o0: u32, o1: u32, o2: u32, o3: u32, o4: u32, o5: u32 }
-
-// Where the kept axes put each input.
-fn kept(o: u32) -> Kept {
-    let c3 = o % p.a3;
-    var rest = o / p.a3;
-    let c2 = rest % p.a2; rest = rest / p.a2;
-    let c1 = rest % p.a1;
-    let c0 = rest / p.a1;
-    return Kept(
-        c0 * p.s00 + c1 * p.s01 + c2 * p.s02 + c3 * p.s03,
-        c0 * p.s10 + c1 * p.s11 + c2 * p.s12 + c3 * p.s13,
-        c0 * p.s20 + c1 * p.s21 + c2 * p.s22 + c3 * p.s23,
-        c0 * p.s30 + c1 * p.s31 + c2 * p.s32 + c3 * p.s33,
-        c0 * p.s40 + c1 * p.s41 + c2 * p.s42 + c3 * p.s43,
-        c0 * p.s50 + c1 * p.s51 + c2 * p.s52 + c3 * p.s53,
-    );
-}
-
 // Where the reduced axes put term r.
 struct Reduced { d0: u32, d1: u32, d2: u32, d3: u32 }
 
@@ -108,12 +88,6 @@ fn term(k: Kept, r: u32) -> f32 {
     if INPUTS > 4u { a4 = x4[k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47]; }
     if INPUTS > 5u { a5 = x5[k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57]; }
     return evaluate(a0, a1, a2, a3, a4, a5);
-}
-
-// Four neighbours from `at` on, or four times the one there.
-fn spread(v: vec4<f32>, at: u32, input: u32) -> vec4<f32> {
-    if (SPLAT & (1u << input)) == 0u { return v; }
-    return vec4(select(select(v.x, v.y, at % 4u == 1u), select(v.z, v.w, at % 4u == 3u), at % 4u >= 2u));
 }
 
 fn four_terms(k: Kept, r: u32) -> vec4<f32> {
@@ -139,12 +113,12 @@ fn terms_of_row(k: Kept, r: u32, q: u32) -> vec4<f32> {
     let d = reduced(r);
     var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
     var a3 = vec4<f32>(); var a4 = vec4<f32>(); var a5 = vec4<f32>();
-    if INPUTS > 0u { let at = k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07; a0 = spread(four(q0[at / 4u + select(q, 0u, (SPLAT & 1u) != 0u)]), at, 0u); }
-    if INPUTS > 1u { let at = k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17; a1 = spread(four(q1[at / 4u + select(q, 0u, (SPLAT & 2u) != 0u)]), at, 1u); }
-    if INPUTS > 2u { let at = k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27; a2 = spread(four(q2[at / 4u + select(q, 0u, (SPLAT & 4u) != 0u)]), at, 2u); }
-    if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u + select(q, 0u, (SPLAT & 8u) != 0u)]), at, 3u); }
-    if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u + select(q, 0u, (SPLAT & 16u) != 0u)]), at, 4u); }
-    if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u + select(q, 0u, (SPLAT & 32u) != 0u)]), at, 5u); }
+    if INPUTS > 0u { let at = k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07; a0 = spread(four(q0[at / 4u + along(q, 0u)]), at, 0u); }
+    if INPUTS > 1u { let at = k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17; a1 = spread(four(q1[at / 4u + along(q, 1u)]), at, 1u); }
+    if INPUTS > 2u { let at = k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27; a2 = spread(four(q2[at / 4u + along(q, 2u)]), at, 2u); }
+    if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u + along(q, 3u)]), at, 3u); }
+    if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u + along(q, 4u)]), at, 4u); }
+    if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u + along(q, 5u)]), at, 5u); }
     return vec4(
         evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
         evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),

@@ -58,13 +58,14 @@ impl Expression {
         text + &format!("    return {last};\n}}\n")
     }
 
-    /// The two constants of each step.
-    pub fn constants(&self) -> ([f32; MAX_STEPS], [f32; MAX_STEPS]) {
-        let (mut k, mut l) = ([0.0; MAX_STEPS], [0.0; MAX_STEPS]);
+    /// The two constants of each step, k of all and then l of all, as parameter blocks end with them.
+    pub fn constants(&self) -> [u32; 2 * MAX_STEPS] {
+        let mut words = [0; 2 * MAX_STEPS];
         for (i, (function, _)) in self.steps.iter().enumerate() {
-            (k[i], l[i]) = function.constants();
+            let (k, l) = function.constants();
+            (words[i], words[MAX_STEPS + i]) = (k.to_bits(), l.to_bits());
         }
-        (k, l)
+        words
     }
 }
 
@@ -90,6 +91,7 @@ const SOURCE: &str = wgsl!(
     "lib/math.wgsl",
     "lib/functions.wgsl",
     "lib/four.wgsl",
+    "lib/spread.wgsl",
     "lib/expression.wgsl"
 );
 static MAP: Kernel = Kernel::new::<MapParams>(
@@ -212,12 +214,11 @@ impl Op for Map {
                 flat |= 1u32 << i;
             }
         }
-        let (k, m) = self.expression.constants();
         let mut words = vec![count as u32];
         words.extend(&extents[1..]);
         words.extend(extents[1..].iter().map(|&e| (1.0 / e as f32).to_bits()));
         words.extend(strides.as_flattened());
-        words.extend(k.iter().chain(&m).map(|v| v.to_bits()));
+        words.extend(self.expression.constants());
         let params: MapParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
         // Inputs that are read as the output is written are marked as such.
         let splat = fours(&axes, &[]).map(|s| s & !flat);

@@ -27,9 +27,11 @@ params! {
 const SOURCE: &str = wgsl!(
     "mix.wgsl",
     "lib/index.wgsl",
+    "lib/kept.wgsl",
     "lib/math.wgsl",
     "lib/functions.wgsl",
     "lib/four.wgsl",
+    "lib/spread.wgsl",
     "lib/expression.wgsl"
 );
 static MIX: Kernel = Kernel::new::<MixParams>(
@@ -134,13 +136,12 @@ impl Op for Mix {
         for (input, &step) in channel.1.iter().enumerate() {
             steps[input] = step as u32;
         }
-        let (k, m) = self.expression.constants();
         let mut words = vec![columns as u32];
         words.extend(&extents[1..]);
         words.extend([u32::from(self.has_bias), self.layer.slope.to_bits()]);
         words.extend(steps);
         words.extend(strides.as_flattened());
-        words.extend(k.iter().chain(&m).map(|v| v.to_bits()));
+        words.extend(self.expression.constants());
         debug_assert_eq!(words.len(), 6 + (1 + AXES) * MAX_INPUTS + 2 * MAX_STEPS);
         let params: MixParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
 

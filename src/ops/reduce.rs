@@ -47,10 +47,12 @@ params! {
 const SOURCE: &str = wgsl!(
     "reduce.wgsl",
     "lib/index.wgsl",
+    "lib/kept.wgsl",
     "lib/reduce.wgsl",
     "lib/math.wgsl",
     "lib/functions.wgsl",
     "lib/four.wgsl",
+    "lib/spread.wgsl",
     "lib/expression.wgsl"
 );
 static LANE_FOUR: Kernel =
@@ -292,7 +294,6 @@ impl ReduceCall<'_> {
                 }
             }
         }
-        let (k, m) = self.expression.constants();
         let (outputs, terms) = (extent(self.kept), extent(self.reduced));
         let mut words = vec![
             outputs as u32,
@@ -304,7 +305,7 @@ impl ReduceCall<'_> {
         words.extend(&extents[1][1..]);
         words.push(self.scale.to_bits());
         words.extend(strides.as_flattened());
-        words.extend(k.iter().chain(&m).map(|v| v.to_bits()));
+        words.extend(self.expression.constants());
         debug_assert_eq!(words.len(), 11 + 2 * SIDE * MAX_INPUTS + 2 * MAX_STEPS);
         bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words))
     }
