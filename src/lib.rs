@@ -19,7 +19,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`gpu`] | adapters, buffers, kernels, pipelines, timing: all that talks to wgpu |
-//! | [`onnx`] | the file format of other run times
+//! | [`onnx`] | the file format of other run times |
 //! | [`tape`] | records ops once, differentiates them, compiles them to a program that is run again and again |
 //! | [`ops`] | the operations: shape rule, gradient rule, launch; a kernel family is one file of `shaders/` |
 //! | [`nn`] | parameters by name, layers, initial values, transforms of flows |
@@ -34,6 +34,8 @@
 //! (module `data`), `report` (with `classify` and `inception`) and `cli` (the program) are features; `observables` and `metrics` come with
 //! `train` and with `report`.
 #![warn(missing_docs)]
+// The map above names modules that only features bring.
+#![cfg_attr(not(feature = "cli"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "report")]
 pub mod classify;
