@@ -35,6 +35,12 @@ fn sign_(v: f32) -> f32 {
     return select(0.0, 1.0, v > 0.0) - select(0.0, 1.0, v < 0.0);
 }
 
+// 0 where a is below b. What is not finite stays, to be found; told by its bits, as drivers may take all numbers for finite.
+fn cut_below(a: f32, b: f32) -> f32 {
+    let finite = (bitcast<u32>(a) & 0x7fffffffu) < 0x7f800000u;
+    return select(a, 0.0, finite && b > a);
+}
+
 fn truth(v: bool) -> f32 {
     return select(0.0, 1.0, v);
 }

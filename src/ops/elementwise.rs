@@ -56,7 +56,7 @@ pub enum Function {
     Min,
     /// 1 where a > b, else 0
     Greater,
-    /// a where it is not below b, else a times 0
+    /// 0 where a is finite and below b, else a
     CutBelow,
     /// 1 where a = b, else 0
     Equal,
@@ -141,7 +141,7 @@ impl Function {
             Max => format!("max({a}, {b})"),
             Min => format!("min({a}, {b})"),
             Greater => format!("truth({a} > {b})"),
-            CutBelow => format!("{a} * (1.0 - truth({b} > {a}))"),
+            CutBelow => format!("cut_below({a}, {b})"),
             Equal => format!("truth({a} == {b})"),
             Select => format!("select({c}, {b}, {a} != 0.0)"),
         }
@@ -411,7 +411,7 @@ impl<'t> Var<'t> {
         self.binary(Function::Greater, b)
     }
 
-    /// 0 where below `b`; what is no number stays. No gradient to `b`.
+    /// 0 where below `b`; what is not finite stays. No gradient to `b`.
     #[track_caller]
     pub fn cut_below(self, b: Self) -> Self {
         self.binary(Function::CutBelow, b)
