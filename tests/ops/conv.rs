@@ -37,6 +37,8 @@ const GEOMETRIES: &[Geometry] = &[
     Geometry { name: "halving", input: [3, 5, 7], kernel: [4, 4, 4], stride: [2, 2, 2], padding: [1, 1, 1] },
     Geometry { name: "gaps", input: [3, 4, 9], kernel: [1, 2, 2], stride: [2, 3, 4], padding: [0, 1, 1] },
     Geometry { name: "wide kernel", input: [1, 2, 9], kernel: [1, 1, 7], stride: [1, 1, 1], padding: [0, 0, 3] },
+    // One voxel to or from all others.
+    Geometry { name: "whole", input: [2, 3, 5], kernel: [2, 3, 5], stride: [1, 2, 1], padding: [0, 0, 0] },
     Geometry { name: "more padding than kernel", input: [1, 3, 2], kernel: [1, 2, 2], stride: [1, 1, 2], padding: [1, 2, 3] },
 ];
 

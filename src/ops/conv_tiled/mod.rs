@@ -230,7 +230,7 @@ pub(super) fn lower(
     if op.makes == Makes::Weight {
         return weight::weight(l, x[0], x[1], y, e);
     }
-    let c = Problem::new(e, op.makes == Makes::Large);
+    let c = Problem::new(e, op.makes == Makes::Large, x.len() > 2);
     let finish = Finish {
         bias: x.get(2).copied(),
         slope: op.slope,

@@ -49,7 +49,8 @@ pub(super) fn dense(outputs: u32, inputs: u32, columns: u32, transposed: bool) -
 }
 
 impl Problem {
-    pub(super) fn new(e: &Extents, transposed: bool) -> Self {
+    /// `biased`: each output channel has a number added.
+    pub(super) fn new(e: &Extents, transposed: bool, biased: bool) -> Self {
         let [large, small, kernel, stride, pad] =
             [e.large, e.small, e.kernel, e.spec.stride, e.spec.padding]
                 .map(|a| a.map(|v| v as u32));
@@ -79,6 +80,15 @@ impl Problem {
                 whole.batch * input.iter().product::<u32>(),
                 transposed,
             );
+        }
+        // With a kernel as large as the large side the small one is a single voxel: a dense layer to or from all the others.
+        if large == kernel && small == [1; 3] && pad == [0; 3] {
+            if !transposed {
+                return dense(outputs, inputs * whole.taps(), whole.batch, false);
+            }
+            if !biased {
+                return dense(outputs * whole.taps(), inputs, whole.batch, true);
+            }
         }
         whole
     }

@@ -20,7 +20,7 @@ pub(super) fn weight(
     e: &Extents,
 ) -> Result<()> {
     let device = Device::of(l);
-    let c = Problem::new(e, false);
+    let c = Problem::new(e, false, false);
     let no = Finish {
         bias: None,
         slope: 1.0,
