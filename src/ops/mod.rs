@@ -50,6 +50,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         pool::KERNELS,
         random::KERNELS,
         reduce::KERNELS,
+        reduce::MOMENTS_KERNELS,
         sinkhorn::KERNELS,
         sort::KERNELS,
         spline::KERNELS,

@@ -9,7 +9,7 @@ use super::tape::{Id, Node};
 use crate::ops::elementwise::Function;
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, Map, Register};
 use crate::ops::mix::Mix;
-use crate::ops::reduce::Reduce;
+use crate::ops::reduce::{self, Folded};
 
 /// What is left of a node: its op and inputs after folding. `None`: it is dead or part of another.
 pub(crate) type Unit = Option<(Arc<dyn Op>, Vec<Id>)>;
@@ -80,23 +80,27 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
                 inputs: folder.shapes(&sources),
             };
             units[id] = Some((Arc::new(map), sources));
-        } else if let Some(reduce) = op.reduction() {
+        } else if let Some(axes) = op.reduction() {
             let source = inputs[0];
             if !folder.foldable(&units, source) {
                 continue;
             }
             let domain = nodes[source].shape.clone();
-            let fits = |domain: &[usize], inputs: &[Shape]| reduce.fits(domain, inputs);
+            let fits = |domain: &[usize], inputs: &[Shape]| reduce::fits(axes, domain, inputs);
             let mut build = Build::new(&units, &folder, domain.clone(), &fits);
             if build.grow(source).is_none() {
                 continue;
             }
             let (expression, sources) = build.finish();
-            let folded = Reduce {
-                folded: Some((expression, domain, folder.shapes(&sources))),
-                ..reduce.clone()
+            let inputs = folder.shapes(&sources);
+            let folded = Folded {
+                expression,
+                domain,
+                inputs,
             };
-            units[id] = Some((Arc::new(folded), sources));
+            if let Some(whole) = op.with_folded(folded) {
+                units[id] = Some((whole, sources));
+            }
         } else if let Some(layer) = op.pointwise() {
             let (source, has_bias) = (inputs[0], inputs.len() > 2);
             let domain = nodes[source].shape.clone();

@@ -9,6 +9,7 @@ use super::lower::{Cost, Lowering, Slot};
 use super::shape::Shape;
 use super::tape::{State, Var};
 use crate::ops::elementwise::Function;
+use crate::ops::reduce::Folded;
 use crate::{Error, Result};
 
 /// Element type of a tensor.
@@ -54,8 +55,13 @@ pub trait Op: Any + Debug + Send + Sync {
         None
     }
 
-    /// Set for reductions, into which an elementwise expression can be folded.
-    fn reduction(&self) -> Option<&crate::ops::reduce::Reduce> {
+    /// The axes of a reduction, into which an elementwise expression can be folded.
+    fn reduction(&self) -> Option<&[usize]> {
+        None
+    }
+
+    /// The same reduction of an expression.
+    fn with_folded(&self, _folded: Folded) -> Option<std::sync::Arc<dyn Op>> {
         None
     }
 

@@ -17,6 +17,7 @@ mod local;
 mod map;
 mod matmul;
 mod mix;
+mod moments;
 mod movement;
 mod pool;
 mod random;

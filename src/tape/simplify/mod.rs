@@ -7,9 +7,11 @@
 //! |---|---|
 //! | `channels` | factors and shifts of channels behind a convolution move into its weights and bias: batch norm |
 //! | `statistics` | sums of `x k + l` where `k` and `l` do not change along what is summed; a convolution of one channel with kernel 1 is a product: norms over voxels |
+//! | `moments` | a mean and the variance about it come from one pass over the memory |
 //! | `upsample` | a convolution of repeated cells is a transposed one of the cells themselves |
 
 mod channels;
+mod moments;
 mod statistics;
 mod upsample;
 
@@ -22,7 +24,6 @@ use crate::ops::elementwise::Function;
 
 /// The part of `tape` that `roots` need, recorded anew with all rules applied, and where the roots are there.
 pub(super) fn simplified(tape: &Tape, roots: &[Id]) -> (Tape, Vec<Id>) {
-    let new = Tape::new();
     let nodes = tape.nodes();
     let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
     let mut readers = vec![0; nodes.len()];
@@ -34,16 +35,34 @@ pub(super) fn simplified(tape: &Tape, roots: &[Id]) -> (Tape, Vec<Id>) {
         readers: Vec::new(),
         frozen: Vec::new(),
     };
+    let (simpler, roots) = anew(tape, roots, |new, id, inputs| {
+        let op = &nodes[id].op;
+        rules.update(new);
+        let result = rules.apply(op, inputs);
+        let result = result.unwrap_or_else(|| new.record_shared(op.clone(), inputs));
+        rules.update(new);
+        rules.readers[result.id] = rules.readers[result.id].max(readers[id]);
+        result
+    });
+    // Last, as the other rules know sums.
+    moments::paired(&simpler, &roots)
+}
+
+/// Records what `roots` need on a new tape: `record` makes a node of the old tape, given its inputs on the new one.
+fn anew(
+    tape: &Tape,
+    roots: &[Id],
+    mut record: impl for<'t> FnMut(&'t Tape, Id, &[Var<'t>]) -> Var<'t>,
+) -> (Tape, Vec<Id>) {
+    let new = Tape::new();
+    let nodes = tape.nodes();
+    let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
     let mut made: Vec<Option<Id>> = vec![None; nodes.len()];
     for (id, node) in nodes.iter().enumerate().filter(|(id, _)| live[*id]) {
         let inputs = node.inputs.iter().filter_map(|&i| made[i]);
         let inputs: Vec<Var<'_>> = inputs.map(|i| new.var(i)).collect();
-        rules.update(&new);
-        let result = rules.apply(&node.op, &inputs);
-        let result = result.unwrap_or_else(|| new.record_shared(node.op.clone(), &inputs));
+        let result = record(&new, id, &inputs);
         debug_assert_eq!(result.shape(), node.shape, "{} rewritten", node.op.name());
-        rules.update(&new);
-        rules.readers[result.id] = rules.readers[result.id].max(readers[id]);
         made[id] = Some(result.id);
     }
     let roots = roots.iter().filter_map(|&r| made[r]).collect();

@@ -1,7 +1,16 @@
 //! Sums, maxima and minima over any set of axes, of a tensor or of an elementwise expression folded in.
 
-use super::map::{BINDINGS_OF_FOUR, Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+mod moments;
+mod walk;
+
+pub(crate) use moments::pays;
+use walk::{Axes, BINDINGS, By, Call, Kernels, ReduceParams, WG, extent, folded, split};
+pub(crate) use walk::{Folded, fits};
+
+use std::sync::Arc;
+
+use super::map::{BINDINGS_OF_FOUR, Expression};
+use crate::gpu::{Kernel, wgsl};
 use crate::onnx::Attribute;
 use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
@@ -24,30 +33,15 @@ pub struct Reduce {
     /// Ascending.
     pub(crate) axes: Vec<usize>,
     pub(crate) scale: f32,
-    /// What is reduced, of `inputs` broadcast to `domain`; set by the compiler.
-    pub(crate) folded: Option<(Expression, Shape, Vec<Shape>)>,
-}
-
-params! {
-    /// See `reduce.wgsl`.
-    ReduceParams {
-        outputs: u32, terms: u32, parts: u32, chunk: u32,
-        a1: u32, a2: u32, a3: u32, b1: u32, b2: u32, b3: u32, scale: f32,
-        s00: u32, s01: u32, s02: u32, s03: u32, s04: u32, s05: u32, s06: u32, s07: u32,
-        s10: u32, s11: u32, s12: u32, s13: u32, s14: u32, s15: u32, s16: u32, s17: u32,
-        s20: u32, s21: u32, s22: u32, s23: u32, s24: u32, s25: u32, s26: u32, s27: u32,
-        s30: u32, s31: u32, s32: u32, s33: u32, s34: u32, s35: u32, s36: u32, s37: u32,
-        s40: u32, s41: u32, s42: u32, s43: u32, s44: u32, s45: u32, s46: u32, s47: u32,
-        s50: u32, s51: u32, s52: u32, s53: u32, s54: u32, s55: u32, s56: u32, s57: u32,
-        k0: f32, k1: f32, k2: f32, k3: f32, k4: f32, k5: f32, k6: f32, k7: f32, k8: f32, k9: f32, k10: f32, k11: f32,
-        l0: f32, l1: f32, l2: f32, l3: f32, l4: f32, l5: f32, l6: f32, l7: f32, l8: f32, l9: f32, l10: f32, l11: f32,
-    }
+    /// What is reduced, if not the operand; set by the compiler.
+    pub(crate) folded: Option<Folded>,
 }
 
 const SOURCE: &str = wgsl!(
     "reduce.wgsl",
     "lib/index.wgsl",
     "lib/kept.wgsl",
+    "lib/terms.wgsl",
     "lib/reduce.wgsl",
     "lib/math.wgsl",
     "lib/functions.wgsl",
@@ -61,52 +55,19 @@ static ROWS: Kernel =
     Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_rows", BINDINGS_OF_FOUR);
 static LANE: Kernel = Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_lane", BINDINGS);
 static GROUP: Kernel = Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_group", BINDINGS);
-const BINDINGS: &[crate::gpu::Binding] = &[
-    read(1, "x0"),
-    read(2, "x1"),
-    read(3, "x2"),
-    read(4, "x3"),
-    read(5, "x4"),
-    read(6, "x5"),
-    write(7, "y"),
-];
+static BY_LANE: Kernels = Kernels {
+    lane: &LANE,
+    four: &LANE_FOUR,
+    rows: &ROWS,
+};
 
 pub(super) static KERNELS: &[&Kernel] = &[&LANE, &LANE_FOUR, &ROWS, &GROUP];
+pub(super) use moments::KERNELS as MOMENTS_KERNELS;
 
-const WG: usize = 64;
-/// Axes on either side, after merging, that the kernel can walk.
-const SIDE: usize = 4;
 /// Terms that one lane joins before the reduction is cut into parts.
 const LONGEST: usize = 256;
 /// Lanes that make a cut worth its second pass.
 const BUSY: usize = 4096;
-
-/// Kept and reduced axes with the strides of each input.
-type Axes = Vec<(usize, Vec<usize>)>;
-
-fn split(domain: &[usize], inputs: &[Shape], axes: &[usize]) -> (Axes, Axes) {
-    let strides: Vec<Vec<usize>> = inputs
-        .iter()
-        .map(|s| shape::strides_in(s, domain))
-        .collect();
-    let axis = |d: usize| (domain[d], strides.iter().map(|s| s[d]).collect());
-    let side = |reduced: bool| -> Axes {
-        let list: Vec<_> = (0..domain.len())
-            .filter(|d| axes.contains(d) == reduced)
-            .map(axis)
-            .collect();
-        shape::collapse(&list)
-    };
-    (side(false), side(true))
-}
-
-impl Reduce {
-    /// True if the kernel can reduce an expression of these inputs broadcast to `domain`.
-    pub(crate) fn fits(&self, domain: &[usize], inputs: &[Shape]) -> bool {
-        let (kept, reduced) = split(domain, inputs, &self.axes);
-        inputs.len() <= MAX_INPUTS && kept.len() <= SIDE && reduced.len() <= SIDE
-    }
-}
 
 impl Op for Reduce {
     fn name(&self) -> &'static str {
@@ -118,7 +79,7 @@ impl Op for Reduce {
     }
 
     fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
-        let domain = self.folded.as_ref().map_or(x[0], |(_, domain, _)| domain);
+        let domain = self.folded.as_ref().map_or(x[0], |f| &f.domain);
         if let Some(axis) = self.axes.iter().find(|&&a| a >= domain.len()) {
             return Err(Error::shape(
                 self.name(),
@@ -145,8 +106,15 @@ impl Op for Reduce {
         })]
     }
 
-    fn reduction(&self) -> Option<&Reduce> {
-        Some(self)
+    fn reduction(&self) -> Option<&[usize]> {
+        Some(&self.axes)
+    }
+
+    fn with_folded(&self, folded: Folded) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(Self {
+            folded: Some(folded),
+            ..self.clone()
+        }))
     }
 
     fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
@@ -184,14 +152,8 @@ impl Op for Reduce {
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
-        let (expression, domain, inputs) = match &self.folded {
-            Some((e, d, i)) => (e.clone(), d.clone(), i.clone()),
-            None => {
-                let shape = l.input_shape(0).to_vec();
-                (Expression::identity(), shape.clone(), vec![shape])
-            }
-        };
-        let (kept, reduced) = split(&domain, &inputs, &self.axes);
+        let folded = folded(&self.folded, l);
+        let (kept, reduced) = split(&folded.domain, &folded.inputs, &self.axes);
         let (outputs, terms) = (extent(&kept), extent(&reduced));
         // One lane an output reads coalesced when the last axis is kept.
         let last = |axes: &Axes| {
@@ -216,33 +178,38 @@ impl Op for Reduce {
         let wanted = per_lane.div_ceil(LONGEST).max(busy).max(1);
         let chunk = (per_lane.div_ceil(wanted) * if by_lane { 1 } else { WG }).max(1);
         let parts = terms.div_ceil(chunk).max(1);
-        let by = if by_lane { By::Lane } else { By::Group };
+        let by = if by_lane {
+            By::Lane(&BY_LANE)
+        } else {
+            By::Group(&GROUP)
+        };
         let target = if parts > 1 {
             l.scratch(outputs * parts)
         } else {
             y
         };
         let scale = if parts > 1 { 1.0 } else { self.scale };
-        let call = ReduceCall {
+        let call = Call {
             kept: &kept,
             reduced: &reduced,
             parts,
             chunk,
             scale,
-            expression: &expression,
+            expression: &folded.expression,
         };
-        self.dispatch(l, by, &call, x, target)?;
+        let join = [("JOIN", self.join as usize as f64)];
+        call.dispatch(l, by, &join, x, target)?;
         if parts > 1 {
             // The partial results lie [parts, outputs].
             let kept = vec![(outputs, vec![1])];
             let reduced = vec![(parts, vec![outputs])];
             let identity = Expression::identity();
             let by = if outputs >= 8 || parts < 64 || l.per_shower() {
-                By::Lane
+                By::Lane(&BY_LANE)
             } else {
-                By::Group
+                By::Group(&GROUP)
             };
-            let call = ReduceCall {
+            let call = Call {
                 kept: &kept,
                 reduced: &reduced,
                 parts: 1,
@@ -250,14 +217,14 @@ impl Op for Reduce {
                 scale: self.scale,
                 expression: &identity,
             };
-            self.dispatch(l, by, &call, &[target], y)?;
+            call.dispatch(l, by, &join, &[target], y)?;
         }
         Ok(())
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
         let (steps, domain) = match &self.folded {
-            Some((e, d, _)) => (e.flops(), shape::len(d)),
+            Some(f) => (f.expression.flops(), shape::len(&f.domain)),
             None => (0.0, shape::len(x[0])),
         };
         let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
@@ -266,102 +233,6 @@ impl Op for Reduce {
             bytes: 4.0 * elements as f64,
         }
     }
-}
-
-fn extent(axes: &Axes) -> usize {
-    axes.iter().map(|(e, _)| e).product()
-}
-
-struct ReduceCall<'a> {
-    kept: &'a Axes,
-    reduced: &'a Axes,
-    parts: usize,
-    chunk: usize,
-    scale: f32,
-    expression: &'a Expression,
-}
-
-impl ReduceCall<'_> {
-    fn params(&self) -> ReduceParams {
-        let mut extents = [[1u32; SIDE]; 2];
-        let mut strides = [[0u32; 2 * SIDE]; MAX_INPUTS];
-        for (side, axes) in [self.kept, self.reduced].into_iter().enumerate() {
-            let lead = SIDE - axes.len();
-            for (d, (extent, steps)) in axes.iter().enumerate() {
-                extents[side][lead + d] = *extent as u32;
-                for (input, step) in steps.iter().enumerate() {
-                    strides[input][side * SIDE + lead + d] = *step as u32;
-                }
-            }
-        }
-        let (outputs, terms) = (extent(self.kept), extent(self.reduced));
-        let mut words = vec![
-            outputs as u32,
-            terms as u32,
-            self.parts as u32,
-            self.chunk as u32,
-        ];
-        words.extend(&extents[0][1..]);
-        words.extend(&extents[1][1..]);
-        words.push(self.scale.to_bits());
-        words.extend(strides.as_flattened());
-        words.extend(self.expression.constants());
-        debug_assert_eq!(words.len(), 11 + 2 * SIDE * MAX_INPUTS + 2 * MAX_STEPS);
-        bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words))
-    }
-}
-
-impl Reduce {
-    fn dispatch(
-        &self,
-        l: &mut Lowering<'_>,
-        by: By,
-        call: &ReduceCall<'_>,
-        x: &[Slot],
-        y: Slot,
-    ) -> Result<()> {
-        let params = call.params();
-        let splat = fours(call.kept, call.reduced).filter(|_| by == By::Lane);
-        let row = call.kept.last().map_or(1, |(extent, _)| *extent);
-        let rows = splat.is_some() && l.on_cpu() && (32..=4096).contains(&row);
-        // Lanes of a group share a result; lanes on their own are spread over the cores of a CPU.
-        let wg = match by {
-            _ if rows => (row / 4).next_power_of_two().min(64),
-            By::Lane if l.on_cpu() => 16,
-            _ => WG,
-        };
-        let overrides = [
-            ("WG", wg as f64),
-            ("RANK", call.reduced.len() as f64),
-            ("INPUTS", call.expression.inputs as f64),
-            ("JOIN", self.join as usize as f64),
-            ("SPLAT", f64::from(splat.unwrap_or(0))),
-        ];
-        let mut slots = padded(x, y);
-        slots.push(y);
-        let results = u64::from(params.outputs) * u64::from(params.parts);
-        let (kernel, groups) = match (by, splat) {
-            (By::Group, _) => (&GROUP, results),
-            _ if rows => (&ROWS, results / row as u64),
-            (By::Lane, None) => (&LANE, results.div_ceil(wg as u64)),
-            (By::Lane, Some(_)) => (&LANE_FOUR, (results / 4).div_ceil(wg as u64)),
-        };
-        l.dispatch_with(
-            kernel,
-            Some(call.expression.text()),
-            &params,
-            &overrides,
-            &slots,
-            fold(groups),
-        )
-    }
-}
-
-/// Who makes an output.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
-    Lane,
-    Group,
 }
 
 impl<'t> Var<'t> {

@@ -1,0 +1,65 @@
+// terms.wgsl — the terms of a reduction: an expression of up to six inputs, at a kept index and a reduced one.
+//
+// The reduced index r runs over extents p.b1, p.b2, p.b3 behind the slowest, RANK of them; input j lies at what `kept` says
+// plus the sum of the reduced coordinates times p.s<j>4..7. The caller binds x0..x5 as numbers and q0..q5 as fours.
+
+// Where the reduced axes put term r.
+struct Reduced { d0: u32, d1: u32, d2: u32, d3: u32 }
+
+fn reduced(r: u32) -> Reduced {
+    // Integer division is dear on a CPU, and mostly there is one reduced axis.
+    var d0 = 0u; var d1 = 0u; var d2 = 0u; var d3 = r;
+    if RANK > 1u { d2 = d3 / p.b3; d3 -= d2 * p.b3; }
+    if RANK > 2u { d1 = d2 / p.b2; d2 -= d1 * p.b2; }
+    if RANK > 3u { d0 = d1 / p.b1; d1 -= d0 * p.b1; }
+    return Reduced(d0, d1, d2, d3);
+}
+
+fn term(k: Kept, r: u32) -> f32 {
+    let d = reduced(r);
+    var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
+    if INPUTS > 0u { a0 = x0[k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07]; }
+    if INPUTS > 1u { a1 = x1[k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17]; }
+    if INPUTS > 2u { a2 = x2[k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27]; }
+    if INPUTS > 3u { a3 = x3[k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37]; }
+    if INPUTS > 4u { a4 = x4[k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47]; }
+    if INPUTS > 5u { a5 = x5[k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57]; }
+    return evaluate(a0, a1, a2, a3, a4, a5);
+}
+
+fn four_terms(k: Kept, r: u32) -> vec4<f32> {
+    let d = reduced(r);
+    var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
+    var a3 = vec4<f32>(); var a4 = vec4<f32>(); var a5 = vec4<f32>();
+    if INPUTS > 0u { let at = k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07; a0 = spread(four(q0[at / 4u]), at, 0u); }
+    if INPUTS > 1u { let at = k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17; a1 = spread(four(q1[at / 4u]), at, 1u); }
+    if INPUTS > 2u { let at = k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27; a2 = spread(four(q2[at / 4u]), at, 2u); }
+    if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u]), at, 3u); }
+    if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u]), at, 4u); }
+    if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u]), at, 5u); }
+    return vec4(
+        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
+        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
+        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
+        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
+    );
+}
+
+// Four neighbours of term r, q fours behind the begin of the row.
+fn terms_of_row(k: Kept, r: u32, q: u32) -> vec4<f32> {
+    let d = reduced(r);
+    var a0 = vec4<f32>(); var a1 = vec4<f32>(); var a2 = vec4<f32>();
+    var a3 = vec4<f32>(); var a4 = vec4<f32>(); var a5 = vec4<f32>();
+    if INPUTS > 0u { let at = k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07; a0 = spread(four(q0[at / 4u + along(q, 0u)]), at, 0u); }
+    if INPUTS > 1u { let at = k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17; a1 = spread(four(q1[at / 4u + along(q, 1u)]), at, 1u); }
+    if INPUTS > 2u { let at = k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27; a2 = spread(four(q2[at / 4u + along(q, 2u)]), at, 2u); }
+    if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u + along(q, 3u)]), at, 3u); }
+    if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u + along(q, 4u)]), at, 4u); }
+    if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u + along(q, 5u)]), at, 5u); }
+    return vec4(
+        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
+        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
+        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
+        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
+    );
+}
