@@ -51,7 +51,8 @@ impl StorageArgs {
 /// How hard a file is compressed.
 #[derive(clap::Args)]
 pub struct Compression {
-    /// Deflate's level, 0 (none, fastest) to 9 (smallest file)
+    /// How hard to compress: 0 not at all; 1 with an encoder for energies that keeps up with generation; 2 to 9 with zlib's level
+    /// where that is smaller, several times slower for a file that hardly shrinks. HDF5's own filters read all of them
     #[arg(long, default_value_t = Storage::default().level, value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=9))]
     compression: u8,
 }

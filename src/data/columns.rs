@@ -1,14 +1,16 @@
 //! The datasets of a file that is being written.
 
-use std::ops::Range;
+use std::marker::PhantomData;
 
+use bytemuck::NoUninit;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 use hdf5_metno as hdf5;
-use ndarray::ArrayView;
 
-use super::{Labels, ShowerInfo, h5};
+use super::pack::{Kind, Packer, Packing, Place};
+use super::{Labels, ShowerInfo, Showers};
 use crate::geometry::CaloChallenge;
+use crate::hits::Hits;
 
 /// Bytes of cells in a chunk, and rows of labels in a chunk.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -23,12 +25,14 @@ pub struct Storage {
     /// `offsets[i+1]` are those of shower i, ascending, counted `(z * X + x) * Y + y`. The attributes of `layers` are those of
     /// `energies`, and `shape` `[Z,X,Y]` beside them.
     pub sparse: bool,
-    /// Deflate's level, 0 (none) to 9, of all datasets.
+    /// How hard all datasets are compressed; HDF5's own shuffle and deflate filters undo it. 0: not at all. 1: energies and
+    /// labels by an encoder made for them, which looks for runs alone, indices of cells by zlib's level 1. 2 to 9: by zlib at
+    /// that level, except chunks that the encoder of level 1 makes smaller.
     pub level: u8,
 }
 
 impl Default for Storage {
-    /// Every cell, at the level beyond which time grows and files hardly shrink.
+    /// Every cell, at the level beyond which time grows many times and files hardly shrink.
     fn default() -> Self {
         Self {
             sparse: false,
@@ -37,24 +41,25 @@ impl Default for Storage {
     }
 }
 
-/// The open datasets of cells.
+/// The datasets of cells.
 #[derive(Debug)]
 pub(super) enum Cells {
-    Dense(Dataset),
+    Dense(Growing<f32>),
     Sparse {
-        offsets: Dataset,
-        cells: Dataset,
-        energies: Dataset,
+        offsets: Growing<u64>,
+        cells: Growing<u32>,
+        energies: Growing<f32>,
     },
 }
 
-/// The open datasets and their file.
+/// The datasets and their file.
 #[derive(Debug)]
 pub(super) struct Columns {
     pub cells: Cells,
-    pub energy: Dataset,
-    pub position: Option<Dataset>,
-    pub conditions: Option<Dataset>,
+    energy: Growing<f32>,
+    pub position: Option<Growing<f32>>,
+    pub conditions: Option<Growing<f32>>,
+    packer: Packer,
     pub file: File,
 }
 
@@ -66,25 +71,28 @@ impl Columns {
         storage: Storage,
     ) -> hdf5::Result<Self> {
         let level = storage.level;
-        let cells = Cells::create(&file, info, storage)?;
+        let mut packer = Packer::new();
+        let cells = Cells::create(&file, info, storage, &mut packer)?;
         if let Some(detector) = &info.detector {
             set_string(&file, "detector", detector)?;
         }
-        let energy = empty::<f32>(&file, "energy", LABEL_ROWS, &[1], level)?;
+        let energy = Growing::create(&file, "energy", &[LABEL_ROWS, 1], level)?;
         let position = if labels.position {
-            Some(empty::<f32>(&file, "position", LABEL_ROWS, &[2], level)?)
+            let data = Growing::create(&file, "position", &[LABEL_ROWS, 2], level)?;
+            Some(data)
         } else {
             None
         };
         let columns = labels.conditions.len();
         let conditions = if columns > 0 {
-            let data = empty::<f32>(&file, "conditions", LABEL_ROWS, &[columns], level)?;
+            let data = Growing::create(&file, "conditions", &[LABEL_ROWS, columns], level)?;
             let names = labels
                 .conditions
                 .iter()
                 .map(|n| text(n))
                 .collect::<hdf5::Result<Vec<_>>>()?;
-            data.new_attr::<VarLenUnicode>()
+            data.data
+                .new_attr::<VarLenUnicode>()
                 .shape(columns)
                 .create("names")?
                 .write_raw(&names)?;
@@ -97,26 +105,102 @@ impl Columns {
             energy,
             position,
             conditions,
+            packer,
             file,
         })
+    }
+
+    /// Appends showers that fit the file; of a sparse one `hits` are theirs, which follow so many hits.
+    ///
+    /// They go shower by shower, so that the order in which chunks fill does not depend on how many come at once.
+    pub fn append(
+        &mut self,
+        showers: &Showers,
+        hits: Option<&Hits>,
+        before: usize,
+    ) -> hdf5::Result<()> {
+        let packer = &mut self.packer;
+        for i in 0..showers.len() {
+            match (&mut self.cells, hits) {
+                (Cells::Dense(layers), _) => layers.push(showers.shower(i), packer)?,
+                (Cells::Sparse { .. }, None) => return Err("a sparse file without hits".into()),
+                (
+                    Cells::Sparse {
+                        offsets,
+                        cells,
+                        energies,
+                    },
+                    Some(hits),
+                ) => {
+                    let (own, values) = hits.shower(i);
+                    cells.push(own, packer)?;
+                    energies.push(values, packer)?;
+                    offsets.push(&[(before + hits.offsets[i + 1]) as u64], packer)?;
+                }
+            }
+            self.energy.push(&showers.energy[i..=i], packer)?;
+            if let (Some(data), Some(position)) = (&mut self.position, &showers.position) {
+                data.push(&position[i], packer)?;
+            }
+            if let Some(data) = &mut self.conditions {
+                data.push(showers.condition_row(i), packer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and closes the file.
+    pub fn finish(self) -> hdf5::Result<()> {
+        let Self {
+            cells,
+            energy,
+            position,
+            conditions,
+            mut packer,
+            file,
+        } = self;
+        match cells {
+            Cells::Dense(layers) => layers.finish(&mut packer)?,
+            Cells::Sparse {
+                offsets,
+                cells,
+                energies,
+            } => {
+                cells.finish(&mut packer)?;
+                energies.finish(&mut packer)?;
+                offsets.finish(&mut packer)?;
+            }
+        }
+        for labels in [Some(energy), position, conditions].into_iter().flatten() {
+            labels.finish(&mut packer)?;
+        }
+        packer.finish()?;
+        file.flush()?;
+        file.close()
     }
 }
 
 impl Cells {
-    fn create(file: &File, info: &ShowerInfo, storage: Storage) -> hdf5::Result<Self> {
+    fn create(
+        file: &File,
+        info: &ShowerInfo,
+        storage: Storage,
+        packer: &mut Packer,
+    ) -> hdf5::Result<Self> {
         let ([z, x, y], level) = (info.shape, storage.level);
         if !storage.sparse {
             let rows = (CHUNK_BYTES / 4 / z.saturating_mul(x).saturating_mul(y)).max(1);
-            let layers = empty::<f32>(file, "layers", rows, &[z, x, y], level)?;
-            describe(&layers, info)?;
+            let layers = Growing::create(file, "layers", &[rows, z, x, y], level)?;
+            describe(&layers.data, info)?;
             return Ok(Self::Dense(layers));
         }
-        let offsets = empty::<u64>(file, "offsets", LABEL_ROWS, &[], level)?;
-        append(&offsets, |n| vec![n], &(0..1), &[0u64])?;
-        let cells = empty::<u32>(file, "cells", CHUNK_HITS, &[], level)?;
-        let energies = empty::<f32>(file, "energies", CHUNK_HITS, &[], level)?;
-        describe(&energies, info)?;
+        let mut offsets = Growing::create(file, "offsets", &[LABEL_ROWS], level)?;
+        offsets.push(&[0], packer)?;
+        let cells = Growing::create(file, "cells", &[CHUNK_HITS], level)?;
+        let energies = Growing::create(file, "energies", &[CHUNK_HITS], level)?;
+        describe(&energies.data, info)?;
         energies
+            .data
             .new_attr::<u64>()
             .shape(3)
             .create("shape")?
@@ -126,6 +210,104 @@ impl Cells {
             cells,
             energies,
         })
+    }
+}
+
+/// A number of a dataset.
+pub(super) trait Value: H5Type + NoUninit {
+    const KIND: Kind;
+}
+
+impl Value for f32 {
+    const KIND: Kind = Kind::Real;
+}
+
+impl Value for u32 {
+    const KIND: Kind = Kind::Index;
+}
+
+impl Value for u64 {
+    const KIND: Kind = Kind::Index;
+}
+
+/// A dataset that grows row by row, written chunk by chunk.
+#[derive(Debug)]
+pub(super) struct Growing<T> {
+    data: Dataset,
+    /// Extents of a chunk, rows first, and its bytes.
+    chunk: Vec<usize>,
+    size: usize,
+    /// Rows before the chunk that is filled now, and what that holds so far.
+    before: usize,
+    bytes: Vec<u8>,
+    packing: Packing,
+    values: PhantomData<T>,
+}
+
+impl<T: Value> Growing<T> {
+    /// A dataset without rows. Without times, so that equal showers make equal files.
+    fn create(group: &Group, name: &str, chunk: &[usize], level: u8) -> hdf5::Result<Self> {
+        let extents = hdf5::SimpleExtents::new(
+            std::iter::once(hdf5::Extent::resizable(0))
+                .chain(chunk[1..].iter().map(|&d| hdf5::Extent::fixed(d))),
+        );
+        let data = group
+            .new_dataset::<T>()
+            .chunk(chunk.to_vec())
+            .obj_track_times(false);
+        let data = match level {
+            0 => data,
+            level => data.shuffle().deflate(level),
+        };
+        Ok(Self {
+            data: data.shape(extents).create(name)?,
+            chunk: chunk.to_vec(),
+            size: chunk.iter().product::<usize>() * size_of::<T>(),
+            before: 0,
+            bytes: Vec::new(),
+            packing: Packing {
+                kind: T::KIND,
+                size: size_of::<T>(),
+                level,
+            },
+            values: PhantomData,
+        })
+    }
+
+    /// Appends values, whole rows in all.
+    fn push(&mut self, values: &[T], packer: &mut Packer) -> hdf5::Result<()> {
+        let mut bytes: &[u8] = bytemuck::cast_slice(values);
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(self.size - self.bytes.len()));
+            self.bytes.extend_from_slice(now);
+            bytes = later;
+            if self.bytes.len() == self.size {
+                self.hand_over(self.chunk[0], packer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over the last chunk: as whole as the others, with zeros behind the last row.
+    fn finish(mut self, packer: &mut Packer) -> hdf5::Result<()> {
+        let rows = self.bytes.len() / (self.size / self.chunk[0]);
+        if rows == 0 {
+            return Ok(());
+        }
+        self.bytes.resize(self.size, 0);
+        self.hand_over(rows, packer)
+    }
+
+    fn hand_over(&mut self, rows: usize, packer: &mut Packer) -> hdf5::Result<()> {
+        let mut extents = self.chunk.clone();
+        extents[0] = self.before + rows;
+        let place = Place {
+            data: self.data.clone(),
+            row: self.before,
+            extents,
+        };
+        self.before += rows;
+        packer.take(place, &mut self.bytes, self.packing)
     }
 }
 
@@ -153,46 +335,6 @@ fn describe(cells: &Dataset, info: &ShowerInfo) -> hdf5::Result<()> {
             .write_raw(size)?;
     }
     Ok(())
-}
-
-/// A dataset without rows that can grow. Without times, so that equal showers make equal files.
-fn empty<T: H5Type>(
-    group: &Group,
-    name: &str,
-    rows: usize,
-    row: &[usize],
-    level: u8,
-) -> hdf5::Result<Dataset> {
-    let dims = |n: usize| std::iter::once(n).chain(row.iter().copied());
-    let extents = hdf5::SimpleExtents::new(
-        std::iter::once(hdf5::Extent::resizable(0))
-            .chain(row.iter().map(|&d| hdf5::Extent::fixed(d))),
-    );
-    let data = group
-        .new_dataset::<T>()
-        .chunk(dims(rows).collect::<Vec<_>>())
-        .obj_track_times(false);
-    let data = match level {
-        0 => data,
-        level => data.shuffle().deflate(level),
-    };
-    data.shape(extents).create(name)
-}
-
-/// Writes `values` as the rows `rows`, up to which the dataset grows. `dims` is its shape for a number of rows.
-pub(super) fn append<T: H5Type>(
-    to: &Dataset,
-    dims: impl Fn(usize) -> Vec<usize>,
-    rows: &Range<usize>,
-    values: &[T],
-) -> hdf5::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let (all, own) = (dims(rows.end), dims(rows.len()));
-    let block = ArrayView::from_shape(own, values)?;
-    to.resize(all.clone())?;
-    to.write_slice(block, h5::block(&all, rows))
 }
 
 /// Sets a variable-length UTF-8 attribute.

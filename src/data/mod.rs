@@ -27,6 +27,8 @@ mod layout;
 #[cfg(feature = "hdf5")]
 mod npz;
 #[cfg(feature = "hdf5")]
+mod pack;
+#[cfg(feature = "hdf5")]
 mod provenance;
 #[cfg(feature = "hdf5")]
 mod set;

@@ -1,11 +1,8 @@
 //! Writing a shower file block by block, so that the old file or the complete new one is found, never a part.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use hdf5_metno as hdf5;
-
-use super::columns::{Cells, Columns, Storage, append, set_string};
+use super::columns::{Cells, Columns, Storage, set_string};
 use super::h5::{self, failed};
 use super::{ShowerInfo, Showers};
 use crate::files::Aside;
@@ -121,7 +118,7 @@ impl ShowerWriter {
 
     fn write(&mut self, showers: &Showers, hits: Option<&Hits>) -> Result<()> {
         let rows = self.events..self.events + showers.len();
-        match self.write_rows(showers, hits, &rows) {
+        match self.out.append(showers, hits, self.hits) {
             Ok(()) => {
                 self.events = rows.end;
                 self.hits += hits.map_or(0, |hits| hits.cells.len());
@@ -129,49 +126,10 @@ impl ShowerWriter {
             }
             Err(e) => {
                 self.broken = true;
-                let what = format!("writing events {} to {}", rows.start, rows.end);
+                let what = format!("writing events up to {}", rows.end - 1);
                 Err(failed(&self.path, &what, e))
             }
         }
-    }
-
-    fn write_rows(
-        &self,
-        showers: &Showers,
-        hits: Option<&Hits>,
-        rows: &Range<usize>,
-    ) -> hdf5::Result<()> {
-        match (&self.out.cells, hits) {
-            (Cells::Dense(layers), _) => {
-                let [z, x, y] = self.info.shape;
-                append(layers, |n| vec![n, z, x, y], rows, &showers.layers)?;
-            }
-            (
-                Cells::Sparse {
-                    offsets,
-                    cells,
-                    energies,
-                },
-                Some(hits),
-            ) => {
-                let ends = hits.offsets[1..].iter();
-                let ends: Vec<u64> = ends.map(|&o| (self.hits + o) as u64).collect();
-                let own = self.hits..self.hits + hits.cells.len();
-                append(cells, |n| vec![n], &own, &hits.cells)?;
-                append(energies, |n| vec![n], &own, &hits.energies)?;
-                append(offsets, |n| vec![n], &(rows.start + 1..rows.end + 1), &ends)?;
-            }
-            (Cells::Sparse { .. }, None) => return Err("a sparse file without hits".into()),
-        }
-        append(&self.out.energy, |n| vec![n, 1], rows, &showers.energy)?;
-        if let (Some(data), Some(position)) = (&self.out.position, &showers.position) {
-            append(data, |n| vec![n, 2], rows, position.as_flattened())?;
-        }
-        if let (Some(data), Some(conditions)) = (&self.out.conditions, &showers.conditions) {
-            let columns = self.info.condition_names.len();
-            append(data, |n| vec![n, columns], rows, conditions)?;
-        }
-        Ok(())
     }
 
     /// Completes the file and puts it in place.
@@ -193,17 +151,8 @@ impl ShowerWriter {
         if events == 0 {
             return Err(Error::format(&path, "not written: there are no showers"));
         }
-        let wrong = |e| failed(&path, "cannot be completed", e);
-        let Columns {
-            cells,
-            energy,
-            position,
-            conditions,
-            file,
-        } = out;
-        file.flush().map_err(wrong)?;
-        drop((cells, energy, position, conditions));
-        file.close().map_err(wrong)?;
+        out.finish()
+            .map_err(|e| failed(&path, "cannot be completed", e))?;
         // Else a power cut soon after the rename could leave an empty file under the final name.
         std::fs::OpenOptions::new()
             .write(true)

@@ -1,6 +1,6 @@
 //! What is written is read back, whole or not at all.
 
-use calogen::data::{Labels, ShowerFile, ShowerInfo, ShowerWriter};
+use calogen::data::{Labels, ShowerFile, ShowerInfo, ShowerWriter, Storage};
 use hdf5_metno as hdf5;
 
 use super::{CELLS, SHAPE, cells, energies, says, showers};
@@ -84,17 +84,49 @@ fn large_and_plain() {
     assert_eq!(opened.read(0..3).unwrap(), all);
 }
 
+/// To the byte, however many come at once, dense or as hits, at every kind of level.
 #[test]
 fn equal_showers_make_equal_files() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str| {
-        let path = folder.path().join(name);
-        let mut writer = ShowerWriter::create(&path, &info(), Labels::default()).unwrap();
-        writer.append(&showers(50)).unwrap();
-        writer.finish().unwrap();
-        std::fs::read(path).unwrap()
+    let path = folder.path().join("out.h5");
+    let labels = Labels {
+        position: true,
+        conditions: vec!["mass".into()],
     };
-    assert!(write("a.h5") == write("b.h5"));
+    // Chunks of every dataset fill and begin anew, most of them where no other does.
+    let events = 10_007;
+    let mut all = showers(events);
+    all.layers[70 * CELLS..90 * CELLS].fill(0.0);
+    all.position = Some((0..events).map(|i| [i as f32, 0.5]).collect());
+    all.conditions = Some((0..events).map(|i| i as f32 / 4.0).collect());
+    all.condition_names = labels.conditions.clone();
+    for (sparse, level) in [false, true]
+        .into_iter()
+        .flat_map(|s| [0, 1, 5].map(|l| (s, l)))
+    {
+        let storage = Storage { sparse, level };
+        let write = |ends: &[usize]| {
+            let mut writer =
+                ShowerWriter::create_as(&path, &info(), labels.clone(), storage).unwrap();
+            let mut from = 0;
+            for &end in ends.iter().chain([&events]) {
+                let block = all.gather(&(from..end).collect::<Vec<_>>());
+                writer.append(&block).unwrap();
+                from = end;
+            }
+            writer.finish().unwrap();
+            std::fs::read(&path).unwrap()
+        };
+        let whole = write(&[]);
+        assert_eq!(
+            ShowerFile::open(&path).unwrap().read(0..events).unwrap(),
+            all
+        );
+        let singly: Vec<usize> = (0..events).collect();
+        for ends in [&[1, 2, 1_025, 1_025, 9_000][..], &[8_738, 8_739], &singly] {
+            assert!(write(ends) == whole, "{storage:?} in {} blocks", ends.len());
+        }
+    }
 }
 
 #[test]
