@@ -138,7 +138,7 @@ fn store_any(q: u32, id: u32) {
         for (var j = 0u; j < GROUPS; j++) {
             for (var s = 0u; s < 4u; s++) {
                 let k = j * SPAN + s % SPAN;
-                if o < p.outputs && to[k] != 0xffffffffu { y[base + to[k]] = acc[(q * 4u + c) * GROUPS + j][s]; }
+                if o < p.outputs && to[k] != 0xffffffffu { y[base + to[k]] = f32(acc[(q * 4u + c) * GROUPS + j][s]); }
             }
         }
     }
@@ -223,7 +223,7 @@ fn sums(id: u32, t: u32) -> bool {
                             } else {
                                 for (var s = 0u; s < 4u; s++) {
                                     let k = g * SPAN + s % SPAN;
-                                    v[d * LOADS * WINDOW + g][s] = select(0.0, x[src[k] + first], live[k]);
+                                    v[d * LOADS * WINDOW + g][s] = select(0.0, f32(x[src[k] + first]), live[k]);
                                 }
                             }
                         }

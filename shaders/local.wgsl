@@ -78,7 +78,7 @@ fn local_product(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
         for (var j = 0u; j < p.terms; j++) {
             let row = j * fh * fw * p.n + cell;
             var v: array<f32, 4>;
-            for (var u = 0u; u < COLUMNS; u++) { v[u] = x[row + at[u]]; }
+            for (var u = 0u; u < COLUMNS; u++) { v[u] = f32(x[row + at[u]]); }
             for (var r = 0u; r < ROWS; r++) {
                 let weight = m[weights + j * p.rows4 + r];
                 for (var u = 0u; u < COLUMNS; u++) { sum[r * 4u + u] += weight * v[u]; }
@@ -92,7 +92,7 @@ fn local_product(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
             if row >= p.rows { break; }
             for (var u = 0u; u < COLUMNS; u++) {
                 let n = first + u * WG;
-                if n < p.n { y[(row * eh * ew + place) * p.n + n] = sum[r * 4u + u][k]; }
+                if n < p.n { y[(row * eh * ew + place) * p.n + n] = f32(sum[r * 4u + u][k]); }
             }
         }
     }
@@ -125,7 +125,7 @@ fn local_weight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
 
     for (var n = 0u; n < p.n; n++) {
         var v: array<f32, 4>;
-        for (var u = 0u; u < COLUMNS; u++) { v[u] = x[at[u] + n * p.terms]; }
+        for (var u = 0u; u < COLUMNS; u++) { v[u] = f32(x[at[u] + n * p.terms]); }
         for (var r = 0u; r < ROWS; r++) {
             let dy = m[(place * p.n + n) * p.rows4 + tile * ROWS + r];
             for (var u = 0u; u < COLUMNS; u++) { sum[r * 4u + u] += dy * v[u]; }
@@ -139,7 +139,7 @@ fn local_weight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
         for (var r = 0u; r < ROWS; r++) {
             for (var k = 0u; k < 4u; k++) {
                 let row = (tile * ROWS + r) * 4u + k;
-                if row < p.rows { y[(place * p.rows + row) * columns + column] = sum[r * 4u + u][k]; }
+                if row < p.rows { y[(place * p.rows + row) * columns + column] = f32(sum[r * 4u + u][k]); }
             }
         }
     }

@@ -88,13 +88,13 @@ fn map(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: v
         if i >= p.count { return; }
         let c = place(i);
         var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
-        if INPUTS > 0u { a0 = x0[select(c.c0 * p.s00 + c.c1 * p.s01 + c.c2 * p.s02 + c.c3 * p.s03 + c.c4 * p.s04, i, (FLAT & 1u) != 0u)]; }
-        if INPUTS > 1u { a1 = x1[select(c.c0 * p.s10 + c.c1 * p.s11 + c.c2 * p.s12 + c.c3 * p.s13 + c.c4 * p.s14, i, (FLAT & 2u) != 0u)]; }
-        if INPUTS > 2u { a2 = x2[select(c.c0 * p.s20 + c.c1 * p.s21 + c.c2 * p.s22 + c.c3 * p.s23 + c.c4 * p.s24, i, (FLAT & 4u) != 0u)]; }
-        if INPUTS > 3u { a3 = x3[select(c.c0 * p.s30 + c.c1 * p.s31 + c.c2 * p.s32 + c.c3 * p.s33 + c.c4 * p.s34, i, (FLAT & 8u) != 0u)]; }
-        if INPUTS > 4u { a4 = x4[select(c.c0 * p.s40 + c.c1 * p.s41 + c.c2 * p.s42 + c.c3 * p.s43 + c.c4 * p.s44, i, (FLAT & 16u) != 0u)]; }
-        if INPUTS > 5u { a5 = x5[select(c.c0 * p.s50 + c.c1 * p.s51 + c.c2 * p.s52 + c.c3 * p.s53 + c.c4 * p.s54, i, (FLAT & 32u) != 0u)]; }
-        y[i] = evaluate(a0, a1, a2, a3, a4, a5);
+        if INPUTS > 0u { a0 = f32(x0[select(c.c0 * p.s00 + c.c1 * p.s01 + c.c2 * p.s02 + c.c3 * p.s03 + c.c4 * p.s04, i, (FLAT & 1u) != 0u)]); }
+        if INPUTS > 1u { a1 = f32(x1[select(c.c0 * p.s10 + c.c1 * p.s11 + c.c2 * p.s12 + c.c3 * p.s13 + c.c4 * p.s14, i, (FLAT & 2u) != 0u)]); }
+        if INPUTS > 2u { a2 = f32(x2[select(c.c0 * p.s20 + c.c1 * p.s21 + c.c2 * p.s22 + c.c3 * p.s23 + c.c4 * p.s24, i, (FLAT & 4u) != 0u)]); }
+        if INPUTS > 3u { a3 = f32(x3[select(c.c0 * p.s30 + c.c1 * p.s31 + c.c2 * p.s32 + c.c3 * p.s33 + c.c4 * p.s34, i, (FLAT & 8u) != 0u)]); }
+        if INPUTS > 4u { a4 = f32(x4[select(c.c0 * p.s40 + c.c1 * p.s41 + c.c2 * p.s42 + c.c3 * p.s43 + c.c4 * p.s44, i, (FLAT & 16u) != 0u)]); }
+        if INPUTS > 5u { a5 = f32(x5[select(c.c0 * p.s50 + c.c1 * p.s51 + c.c2 * p.s52 + c.c3 * p.s53 + c.c4 * p.s54, i, (FLAT & 32u) != 0u)]); }
+        y[i] = f32(evaluate(a0, a1, a2, a3, a4, a5));
     }
 }
 

@@ -106,12 +106,12 @@ fn mix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: v
     var acc: array<f32, 16>;
     for (var c = 0u; c < CHANNELS; c++) {
         var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
-        if INPUTS > 0u { a0 = x0[at.o0 + c * p.c0]; }
-        if INPUTS > 1u { a1 = x1[at.o1 + c * p.c1]; }
-        if INPUTS > 2u { a2 = x2[at.o2 + c * p.c2]; }
-        if INPUTS > 3u { a3 = x3[at.o3 + c * p.c3]; }
-        if INPUTS > 4u { a4 = x4[at.o4 + c * p.c4]; }
-        if INPUTS > 5u { a5 = x5[at.o5 + c * p.c5]; }
+        if INPUTS > 0u { a0 = f32(x0[at.o0 + c * p.c0]); }
+        if INPUTS > 1u { a1 = f32(x1[at.o1 + c * p.c1]); }
+        if INPUTS > 2u { a2 = f32(x2[at.o2 + c * p.c2]); }
+        if INPUTS > 3u { a3 = f32(x3[at.o3 + c * p.c3]); }
+        if INPUTS > 4u { a4 = f32(x4[at.o4 + c * p.c4]); }
+        if INPUTS > 5u { a5 = f32(x5[at.o5 + c * p.c5]); }
         let f = evaluate(a0, a1, a2, a3, a4, a5);
         for (var j = 0u; j < QUADS; j++) {
             let w = four(wt[c * QUADS + j]);
@@ -122,7 +122,7 @@ fn mix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: v
     }
     for (var o = 0u; o < OUTPUTS; o++) {
         var shift = 0.0;
-        if p.has_bias != 0u { shift = x5[o]; }
-        y[o * p.columns + column] = activated(vec4(acc[o] + shift)).x;
+        if p.has_bias != 0u { shift = f32(x5[o]); }
+        y[o * p.columns + column] = f32(activated(vec4(acc[o] + shift)).x);
     }
 }

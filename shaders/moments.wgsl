@@ -154,10 +154,10 @@ fn moments_join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
                 @builtin(local_invocation_index) tid: u32) {
     let o = group_index(wid, groups) * WG + tid;
     if o >= p.outputs { return; }
-    let first = x0[o];
+    let first = f32(x0[o]);
     var away = 0.0;
     for (var h = 1u; h < p.parts; h++) {
-        away = fma(length(h), x0[h * p.outputs + o] - first, away);
+        away = fma(length(h), f32(x0[h * p.outputs + o]) - first, away);
     }
     let mean = first + away / f32(p.terms);
     if !VARIANCE {
@@ -166,8 +166,8 @@ fn moments_join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
     }
     var m2 = 0.0;
     for (var h = 0u; h < p.parts; h++) {
-        let d = x0[h * p.outputs + o] - mean;
-        m2 += fma(length(h) * d, d, x0[(p.parts + h) * p.outputs + o]);
+        let d = f32(x0[h * p.outputs + o]) - mean;
+        m2 += fma(length(h) * d, d, f32(x0[(p.parts + h) * p.outputs + o]));
     }
     y[o] = m2 / f32(p.terms);
 }

@@ -46,8 +46,8 @@ fn move_window(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
     if i >= p.count { return; }
     let at = source(i);
     var v = p.fill;
-    if at != NOWHERE { v = x[at]; }
-    y[i] = v;
+    if at != NOWHERE { v = f32(x[at]); }
+    y[i] = f32(v);
 }
 
 @compute @workgroup_size(WG)
@@ -55,7 +55,7 @@ fn move_into(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gro
              @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
-    y[p.first + i / p.inner * p.jump + i % p.inner] = x[i];
+    y[p.first + i / p.inner * p.jump + i % p.inner] = f32(x[i]);
 }
 
 @compute @workgroup_size(WG)
@@ -64,9 +64,9 @@ fn move_window_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
     let at = source(i);
-    var v = of_four(vec4(p.fill));
-    if at != NOWHERE { v = x4[at]; }
-    y4[i] = v;
+    var v = vec4(p.fill);
+    if at != NOWHERE { v = four(x4[at]); }
+    y4[i] = of_four(v);
 }
 
 @compute @workgroup_size(WG)
@@ -74,5 +74,5 @@ fn move_into_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups
                   @builtin(local_invocation_index) tid: u32) {
     let i = group_index(wid, groups) * WG + tid;
     if i >= p.count { return; }
-    y4[p.first + i / p.inner * p.jump + i % p.inner] = x4[i];
+    y4[p.first + i / p.inner * p.jump + i % p.inner] = of_four(four(x4[i]));
 }

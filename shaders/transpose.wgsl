@@ -31,13 +31,13 @@ fn transpose(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gro
     let i = tid % TILE;
     for (var j = tid / TILE; j < TILE; j += 8u) {
         if live && r0 + j < p.rows && c0 + i < p.columns {
-            tile[j * (TILE + 1u) + i] = x[base + (r0 + j) * p.columns + c0 + i];
+            tile[j * (TILE + 1u) + i] = f32(x[base + (r0 + j) * p.columns + c0 + i]);
         }
     }
     workgroupBarrier();
     for (var j = tid / TILE; j < TILE; j += 8u) {
         if live && c0 + j < p.columns && r0 + i < p.rows {
-            y[base + (c0 + j) * p.rows + r0 + i] = tile[i * (TILE + 1u) + j];
+            y[base + (c0 + j) * p.rows + r0 + i] = f32(tile[i * (TILE + 1u) + j]);
         }
     }
 }

@@ -15,6 +15,7 @@ use naga::{AddressSpace, Expression, Module, ScalarKind, ShaderStage, StorageAcc
 fn capabilities(tier: Tier) -> Capabilities {
     match tier {
         Tier::Portable => Capabilities::empty(),
+        Tier::Half => Capabilities::SHADER_FLOAT16,
         Tier::Matrix => {
             Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX
         }
@@ -92,7 +93,7 @@ fn check(k: &Kernel) -> Checked {
     translate(k, &module, &info, 0)?;
     translate(k, &module, &info, 1)?;
     if has_expression {
-        let text = k.text(Some(EXPRESSION), false);
+        let text = k.text(Some(EXPRESSION), false, 0);
         let module = parse(k, &text)?;
         let info = validate(k, &module, &text)?;
         translate(k, &module, &info, 0)?;
@@ -107,7 +108,7 @@ fn check(k: &Kernel) -> Checked {
                 subgroup: 32,
                 vectors: true,
             };
-            let text = k.text(Some(&matrix.text(given, made)), false);
+            let text = k.text(Some(&matrix.text(given, made)), false, 0);
             let module = parse(k, &text)?;
             let info = validate(k, &module, &text)?;
             check_interface(k, &module, &info)?;
@@ -235,7 +236,7 @@ fn spirv(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> Chec
     let (module, info) = filled(k, module, info, variant)?;
     let options = spv::Options {
         lang_version: match k.tier {
-            Tier::Portable => (1, 0),
+            Tier::Portable | Tier::Half => (1, 0),
             Tier::Matrix => (1, 3),
         },
         ..Default::default()
@@ -262,7 +263,7 @@ fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> 
         .map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()))
         .sum();
     let most = match k.tier {
-        Tier::Portable => WORKGROUP_BYTES,
+        Tier::Portable | Tier::Half => WORKGROUP_BYTES,
         Tier::Matrix => 2 * WORKGROUP_BYTES, // what every device with cooperative matrices has
     };
     if bytes > most || lanes > LANES {
@@ -279,7 +280,10 @@ fn translate(k: &Kernel, module: &Module, info: &ModuleInfo, variant: usize) -> 
         return Ok(()); // HLSL has no cooperative matrices
     }
     let options = hlsl::Options {
-        shader_model: hlsl::ShaderModel::V6_0,
+        shader_model: match k.tier {
+            Tier::Half => hlsl::ShaderModel::V6_2, // the first with f16
+            _ => hlsl::ShaderModel::V6_0,
+        },
         ..Default::default()
     };
     let mut text = String::new();
@@ -300,12 +304,96 @@ fn every_kernel_keeps_its_contract() {
     println!("{} kernels", kernels().len());
 }
 
+/// Every kernel that may hold f16 in some bindings, with f16 in all of them, in those it reads, in those it writes, and in
+/// every second one; with and without pairs.
+#[test]
+fn halves_are_valid_too() {
+    let (mut found, mut errors) = (0, Vec::new());
+    for k in kernels() {
+        let bit = |(i, b): (usize, &Binding)| if b.half { 1u32 << i } else { 0 };
+        let some = |access| {
+            let of = k.bindings.iter().enumerate();
+            of.filter(|(_, b)| b.access == access).map(bit).sum::<u32>()
+        };
+        let (read, written) = (some(Access::Read), some(Access::Write));
+        let mut variants = vec![read, written, read | written, (read | written) & 0x55555555];
+        variants.retain(|&v| v != 0);
+        variants.dedup();
+        let half = Kernel {
+            tier: match k.tier {
+                Tier::Portable => Tier::Half,
+                tier => tier,
+            },
+            ..*k
+        };
+        for halves in variants {
+            found += 1;
+            errors.extend(check_halves(&half, halves).err());
+        }
+    }
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    assert!(found > 0, "no kernel holds f16");
+    println!("{found} variants");
+}
+
+fn check_halves(k: &Kernel, halves: u32) -> Checked {
+    let has_expression = k.source.contains("//@expression");
+    let text = match k.tier {
+        Tier::Matrix => {
+            let matrix = Matrix {
+                size: 8,
+                subgroup: 32,
+                vectors: false,
+            };
+            let fill = matrix.text(Element::F16, Element::F16);
+            k.text(Some(&fill), false, halves)
+        }
+        _ => k.text(has_expression.then_some(EXPRESSION), false, halves),
+    };
+    let module = parse(k, &text)?;
+    let info = validate(k, &module, &text)?;
+    check_interface(k, &module, &info)?;
+    check_elements(k, &module, halves)?;
+    translate(k, &module, &info, 0)?;
+    translate(k, &module, &info, 1)?;
+    let pairs = k.text(None, true, halves);
+    let module = parse(k, &pairs)?;
+    let capable = capabilities(k.tier) | Capabilities::SHADER_INT64;
+    match Validator::new(ValidationFlags::all(), capable).validate(&module) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(format!("{} in pairs: {e:?}", k.entry)),
+    }
+}
+
+/// That bindings of `halves` are of f16, and no other.
+fn check_elements(k: &Kernel, module: &Module, halves: u32) -> Checked {
+    for (i, b) in k.bindings.iter().enumerate() {
+        let named = |v: &naga::GlobalVariable| v.name.as_deref() == Some(b.name);
+        let var = module.global_variables.iter().find(|(_, v)| named(v));
+        let Some((_, var)) = var else {
+            return Err(format!("{}: no {}", k.entry, b.name));
+        };
+        let TypeInner::Array { base, .. } = module.types[var.ty].inner else {
+            return Err(format!("{}: {} is no array", k.entry, b.name));
+        };
+        let width = module.types[base].inner.scalar().map(|s| s.width);
+        let half = halves & (1 << i) != 0;
+        if k.tier != Tier::Matrix && (width == Some(2)) != half {
+            return Err(format!(
+                "{}: {} has elements of {width:?} bytes, f16: {half}",
+                k.entry, b.name
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Software Vulkan loads four numbers as two of 64 bits.
 #[test]
 fn pairs_are_valid_too() {
     let mut found = 0;
     for k in kernels() {
-        let text = k.text(None, true);
+        let text = k.text(None, true, 0);
         if text == k.source {
             continue;
         }

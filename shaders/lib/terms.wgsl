@@ -18,12 +18,12 @@ fn reduced(r: u32) -> Reduced {
 fn term(k: Kept, r: u32) -> f32 {
     let d = reduced(r);
     var a0 = 0.0; var a1 = 0.0; var a2 = 0.0; var a3 = 0.0; var a4 = 0.0; var a5 = 0.0;
-    if INPUTS > 0u { a0 = x0[k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07]; }
-    if INPUTS > 1u { a1 = x1[k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17]; }
-    if INPUTS > 2u { a2 = x2[k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27]; }
-    if INPUTS > 3u { a3 = x3[k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37]; }
-    if INPUTS > 4u { a4 = x4[k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47]; }
-    if INPUTS > 5u { a5 = x5[k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57]; }
+    if INPUTS > 0u { a0 = f32(x0[k.o0 + d.d0 * p.s04 + d.d1 * p.s05 + d.d2 * p.s06 + d.d3 * p.s07]); }
+    if INPUTS > 1u { a1 = f32(x1[k.o1 + d.d0 * p.s14 + d.d1 * p.s15 + d.d2 * p.s16 + d.d3 * p.s17]); }
+    if INPUTS > 2u { a2 = f32(x2[k.o2 + d.d0 * p.s24 + d.d1 * p.s25 + d.d2 * p.s26 + d.d3 * p.s27]); }
+    if INPUTS > 3u { a3 = f32(x3[k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37]); }
+    if INPUTS > 4u { a4 = f32(x4[k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47]); }
+    if INPUTS > 5u { a5 = f32(x5[k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57]); }
     return evaluate(a0, a1, a2, a3, a4, a5);
 }
 

@@ -245,7 +245,7 @@ impl Generator {
         self.smaller
     }
 
-    /// Computes products in another tier: [`Tier::Portable`] at first. Within one, events are the same to the bit.
+    /// Computes in another tier: [`Tier::Portable`] at first. Within one, events are the same to the bit.
     ///
     /// # Errors
     /// [`Error::Config`] if the device lacks what the tier needs.

@@ -59,7 +59,7 @@ impl Generator {
         let offered: Vec<Tier> = Tier::ALL.into_iter().filter(offered).collect();
         let accepted: Vec<Vec<u32>> = offered.iter().map(|&t| vec![t as u32]).collect();
         let system = format!("{} {:?}", self.metadata.model, self.metadata.config);
-        let key = format!("tier {:016x} {batch}", text_hash(&system));
+        let key = format!("tier of {offered:?} {:016x} {batch}", text_hash(&system));
         let taken = match (&offered[..], self.gpu.tuned(&key, &accepted)) {
             ([only], _) => *only,
             (_, Some(found)) if !again => {

@@ -89,9 +89,9 @@ impl Gpu {
     /// Computes on a device that the host program opened: its buffers and queue can then be shared with
     /// [`Generator::generate_on_device`](crate::generate::Generator::generate_on_device).
     ///
-    /// A device of wgpu's default limits and no features will do; `SUBGROUP`, `TIMESTAMP_QUERY`, `PIPELINE_CACHE` and, on
-    /// processors, `SHADER_INT64` are used if it has them. The host keeps its own callbacks for errors: what
-    /// [`Generator`](crate::generate::Generator) does is caught in error scopes and returned.
+    /// A device of wgpu's default limits and no features will do; `SHADER_F16` (for the tier `half`), `SUBGROUP`,
+    /// `TIMESTAMP_QUERY`, `PIPELINE_CACHE` and, on processors, `SHADER_INT64` are used if it has them. The host keeps its own
+    /// callbacks for errors: what [`Generator`](crate::generate::Generator) does is caught in error scopes and returned.
     ///
     /// Make one `Gpu` of a device and share it. Threads that share it take turns where the backend needs that; on wgpu's GL
     /// backend a thread of the host's that calls wgpu itself may wait for one dispatch of calogen's, and wgpu panics there

@@ -76,6 +76,16 @@ pub struct Binding {
     pub name: &'static str,
     /// Whether the kernel writes to it.
     pub access: Access,
+    /// Its numbers may be f16 in memory.
+    pub half: bool,
+}
+
+impl Binding {
+    /// The same binding, whose numbers may be f16 in memory: the text loads them as `f32(NAME[..])` or `four(NAME[..])` and
+    /// stores them as `NAME[..] = f32(..)` or `NAME[..] = of_four(..)`.
+    pub const fn or_half(self) -> Self {
+        Self { half: true, ..self }
+    }
 }
 
 /// A binding that is only read.
@@ -84,6 +94,7 @@ pub const fn read(slot: u32, name: &'static str) -> Binding {
         slot,
         name,
         access: Access::Read,
+        half: false,
     }
 }
 
@@ -93,6 +104,7 @@ pub const fn write(slot: u32, name: &'static str) -> Binding {
         slot,
         name,
         access: Access::Write,
+        half: false,
     }
 }
 
@@ -156,8 +168,9 @@ impl Kernel {
 
     /// The WGSL with `expression` in the place of what stands behind the mark of `lib/expression.wgsl` or
     /// `lib/matrix.wgsl`, and with `pairs` four numbers loaded as two of 64 bits where `lib/four.wgsl` is used. What is
-    /// replaced reaches to `//@end`, or else to the end: then the file with the mark is the last of a kernel's.
-    pub fn text(&self, expression: Option<&str>, pairs: bool) -> String {
+    /// replaced reaches to `//@end`, or else to the end: then the file with the mark is the last of a kernel's. Bindings of
+    /// `halves` (bit i: the i-th of [`bindings`](Self::bindings)) hold f16, which the text converts where it loads and stores.
+    pub fn text(&self, expression: Option<&str>, pairs: bool, halves: u32) -> String {
         let replaced = |source: &str, mark: &str, text: &str| {
             let (before, rest) = source.split_once(mark)?;
             let after = rest.split_once("//@end\n").map_or("", |(_, after)| after);
@@ -175,8 +188,51 @@ impl Kernel {
         {
             source = text;
         }
-        source
+        if halves == 0 {
+            return source;
+        }
+        for (i, binding) in self.bindings.iter().enumerate() {
+            if halves & (1 << i) != 0 {
+                source = with_half(&source, binding);
+            }
+        }
+        match source.contains("enable f16;") {
+            true => source,
+            // On the first line, so that diagnostics keep the file's line numbers.
+            false => format!("enable f16; {source}"),
+        }
     }
+}
+
+/// The text with a binding of f16. What it misses is a type error, which `tests/shaders.rs` would find.
+fn with_half(source: &str, binding: &Binding) -> String {
+    let name = binding.name;
+    let source = source
+        .replace(
+            &format!(" {name}: array<f32>"),
+            &format!(" {name}: array<f16>"),
+        )
+        .replace(
+            &format!(" {name}: array<Four>"),
+            &format!(" {name}: array<vec4<f16>>"),
+        )
+        .replace(&format!("four({name}["), &format!("vec4<f32>({name}["));
+    if binding.access == Access::Read {
+        return source;
+    }
+    let stored = format!(" {name}[");
+    let mut text = String::with_capacity(source.len());
+    for line in source.split_inclusive('\n') {
+        match line.contains(&stored) {
+            true => text.push_str(
+                &line
+                    .replace("] = f32(", "] = f16(")
+                    .replace("] = of_four(", "] = vec4<f16>("),
+            ),
+            false => text.push_str(line),
+        }
+    }
+    text
 }
 
 /// Folds a one-dimensional number of workgroups into the grid: no dimension may exceed 65535.

@@ -51,8 +51,8 @@ impl Drop for Uniform {
 }
 
 impl Gpu {
-    /// The pipeline of `kernel` with the given overrides (`WG`, tiles, ...), every one of the file, and the given
-    /// elementwise expression if it evaluates one.
+    /// The pipeline of `kernel` with the given overrides (`WG`, tiles, ...), every one of the file, the given elementwise
+    /// expression if it evaluates one, and f16 in the bindings of `halves` ([`Kernel::text`]).
     ///
     /// # Errors
     /// [`Error::Device`] with the compiler's text if it cannot be made.
@@ -60,10 +60,11 @@ impl Gpu {
         &self,
         kernel: &'static Kernel,
         expression: Option<&str>,
+        halves: u32,
         overrides: &[(&'static str, f64)],
     ) -> Result<Pipeline> {
         let mut key = format!(
-            "{}:{} {}",
+            "{}:{} {halves:x} {}",
             kernel.file,
             kernel.entry,
             expression.unwrap_or_default()
@@ -75,7 +76,7 @@ impl Gpu {
         if let Some(Cached(found)) = self.pipelines.lock().map_err(broken)?.get(&key) {
             return Ok(found.clone());
         }
-        let made = self.make_pipeline(kernel, expression, overrides)?;
+        let made = self.make_pipeline(kernel, expression, halves, overrides)?;
         self.count_allocation();
         self.pipelines
             .lock()
@@ -88,12 +89,13 @@ impl Gpu {
         &self,
         kernel: &'static Kernel,
         expression: Option<&str>,
+        halves: u32,
         overrides: &[(&'static str, f64)],
     ) -> Result<Pipeline> {
         let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let module = self.module(kernel, expression)?;
+        let module = self.module(kernel, expression, halves)?;
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
@@ -141,9 +143,10 @@ impl Gpu {
         &self,
         kernel: &'static Kernel,
         expression: Option<&str>,
+        halves: u32,
     ) -> Result<wgpu::ShaderModule> {
         let broken = |_| Error::Device("a thread panicked while it read a shader".into());
-        let source = kernel.text(expression, self.pairs);
+        let source = kernel.text(expression, self.pairs, halves);
         let mut modules = self.modules.lock().map_err(broken)?;
         if let Some(module) = modules.get(&source) {
             return Ok(module.clone());

@@ -1,4 +1,4 @@
-//! Tiers: in which arithmetic products are computed, and what a device must have for each.
+//! Tiers: in which arithmetic products are computed, how activations are kept, and what a device must have for each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,20 +13,23 @@ pub enum Tier {
     /// f32 on any device: the definition of the others.
     #[default]
     Portable,
-    /// Cooperative matrices: operands rounded to f16, sums in f32. Operands beyond 65504 become infinite, which
-    /// generation reports as an error.
+    /// Cooperative matrices: operands rounded to f16, sums in f32. Activations are kept as in [`Half`](Self::Half).
     Matrix,
+    /// f32 arithmetic; in frozen programs activations are f16 in memory (see `tape/narrow.rs`), which halves most of the
+    /// traffic and rounds each by 2^-11 of itself. One beyond 65504 becomes infinite, which generation reports as an error.
+    Half,
 }
 
 impl Tier {
     /// Every tier, the definition first.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::Matrix];
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Half, Self::Matrix];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Matrix => "matrix",
+            Self::Half => "half",
         }
     }
 }
@@ -131,6 +134,14 @@ pub enum Element {
 }
 
 impl Element {
+    /// Bytes of one.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -147,7 +158,9 @@ impl Capabilities {
     pub fn check_tier(&self, tier: Tier) -> Result<()> {
         let lacks = match tier {
             Tier::Portable => return Ok(()),
+            Tier::Half if self.f16 => return Ok(()),
             Tier::Matrix if self.matrix.is_some() => return Ok(()),
+            Tier::Half => "f16 in shaders and storage buffers",
             Tier::Matrix => {
                 "cooperative matrices of 8x8x8 or 16x16x16 F16->F32 and subgroups of one size"
             }

@@ -10,7 +10,7 @@ use super::conv_tiled as tiled;
 use super::elementwise::Function;
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
-use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp};
+use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
 
 /// Stride and zero padding by axis (D, H, W).
@@ -323,6 +323,17 @@ impl Op for Conv {
     fn pointwise(&self) -> Option<&Conv> {
         let plain = self.spec == ConvSpec::default() && self.kernel == [1; 3];
         (plain && self.makes != Makes::Weight).then_some(self)
+    }
+
+    fn reads(&self, i: usize) -> Reads {
+        match self.makes != Makes::Weight && i == 0 {
+            true => Reads::Half,
+            false => Reads::Full,
+        }
+    }
+
+    fn makes_half(&self) -> bool {
+        self.makes != Makes::Weight
     }
 
     fn with_activation(&self, function: Function) -> Option<Arc<dyn Op>> {

@@ -4,7 +4,7 @@
 //! into one kernel by the compiler (`tape/fuse.rs`).
 
 use crate::gpu::Kernel;
-use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Tape, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Tape, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// An elementwise function of up to three operands `a`, `b`, `c` and up to two constants.
@@ -277,6 +277,17 @@ impl Op for Elementwise {
 
     fn elementwise(&self) -> Option<Function> {
         Some(self.function)
+    }
+
+    fn reads(&self, i: usize) -> Reads {
+        match (self.function, i) {
+            (Function::Identity | Function::CutBelow, 0) => Reads::Moved,
+            _ => Reads::Half,
+        }
+    }
+
+    fn makes_half(&self) -> bool {
+        true
     }
 
     fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {

@@ -6,7 +6,7 @@
 use super::movement::{transpose, window};
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
-use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -23,7 +23,11 @@ static PRODUCT: Kernel = Kernel::new::<LocalParams>(
     "local.wgsl",
     SOURCE,
     "local_product",
-    &[read(1, "m"), read(2, "x"), write(3, "y")],
+    &[
+        read(1, "m"),
+        read(2, "x").or_half(),
+        write(3, "y").or_half(),
+    ],
 );
 static WEIGHT: Kernel = Kernel::new::<LocalParams>(
     "local.wgsl",
@@ -276,6 +280,17 @@ impl Op for Local {
                 at.want(1, || op(Made::Output, [a, dz])),
             ],
         }
+    }
+
+    fn reads(&self, i: usize) -> Reads {
+        match self.made == Made::Output && i == 0 {
+            true => Reads::Half,
+            false => Reads::Full,
+        }
+    }
+
+    fn makes_half(&self) -> bool {
+        self.made == Made::Output
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {

@@ -99,13 +99,13 @@ static MAP: Kernel = Kernel::new::<MapParams>(
     SOURCE,
     "map",
     &[
-        read(1, "x0"),
-        read(2, "x1"),
-        read(3, "x2"),
-        read(4, "x3"),
-        read(5, "x4"),
-        read(6, "x5"),
-        write(7, "y"),
+        read(1, "x0").or_half(),
+        read(2, "x1").or_half(),
+        read(3, "x2").or_half(),
+        read(4, "x3").or_half(),
+        read(5, "x4").or_half(),
+        read(6, "x5").or_half(),
+        write(7, "y").or_half(),
     ],
 );
 static MAP_FOUR: Kernel =
@@ -116,13 +116,13 @@ static MAP_ROWS: Kernel =
 
 /// Six inputs and an output, four neighbours at once.
 pub(super) const BINDINGS_OF_FOUR: &[crate::gpu::Binding] = &[
-    read(1, "q0"),
-    read(2, "q1"),
-    read(3, "q2"),
-    read(4, "q3"),
-    read(5, "q4"),
-    read(6, "q5"),
-    write(7, "y4"),
+    read(1, "q0").or_half(),
+    read(2, "q1").or_half(),
+    read(3, "q2").or_half(),
+    read(4, "q3").or_half(),
+    read(5, "q4").or_half(),
+    read(6, "q5").or_half(),
+    write(7, "y4").or_half(),
 ];
 
 pub(super) static KERNELS: &[&Kernel] = &[&MAP, &MAP_FOUR, &MAP_ROWS];

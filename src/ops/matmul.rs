@@ -2,7 +2,7 @@
 //!
 //! One product is a dense layer with the left matrix as weights; a stack is the same kernel with a leading index.
 
-use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// `y[z,i,j] = sum over k of a[z,i,k] b[z,k,j]`
@@ -36,6 +36,15 @@ impl Op for Matmul {
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
         let (a, m) = (l.input_shape(0).to_vec(), l.input_shape(1)[2]);
         super::conv_tiled::matmul(l, [a[0], a[1], a[2], m], x[0], x[1], y)
+    }
+
+    fn reads(&self, i: usize) -> Reads {
+        // The left operand is repacked as weights are.
+        if i == 1 { Reads::Half } else { Reads::Full }
+    }
+
+    fn makes_half(&self) -> bool {
+        true
     }
 
     fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {

@@ -39,14 +39,14 @@ static MIX: Kernel = Kernel::new::<MixParams>(
     SOURCE,
     "mix",
     &[
-        read(1, "x0"),
-        read(2, "x1"),
-        read(3, "x2"),
-        read(4, "x3"),
-        read(5, "x4"),
-        read(6, "x5"),
+        read(1, "x0").or_half(),
+        read(2, "x1").or_half(),
+        read(3, "x2").or_half(),
+        read(4, "x3").or_half(),
+        read(5, "x4").or_half(),
+        read(6, "x5").or_half(),
         read(7, "wt"),
-        write(8, "y"),
+        write(8, "y").or_half(),
     ],
 );
 static MIX_FOUR: Kernel = Kernel::new::<MixParams>(
@@ -54,14 +54,14 @@ static MIX_FOUR: Kernel = Kernel::new::<MixParams>(
     SOURCE,
     "mix_four",
     &[
-        read(1, "q0"),
-        read(2, "q1"),
-        read(3, "q2"),
-        read(4, "q3"),
-        read(5, "q4"),
-        read(6, "q5"),
+        read(1, "q0").or_half(),
+        read(2, "q1").or_half(),
+        read(3, "q2").or_half(),
+        read(4, "q3").or_half(),
+        read(5, "q4").or_half(),
+        read(6, "q5").or_half(),
         read(7, "wt"),
-        write(8, "y4"),
+        write(8, "y4").or_half(),
     ],
 );
 
@@ -99,6 +99,11 @@ fn axes(domain: &[usize], inputs: &[Shape]) -> Axes {
 impl Mix {
     /// Channels on either side, at most: a lane holds all results of its columns.
     pub const MOST: usize = 16;
+
+    /// True for a layer of so few channels, from those of the domain to those of the result.
+    pub fn takes(domain: &[usize], result: &[usize]) -> bool {
+        domain[0].max(result[0]) <= Self::MOST
+    }
 
     /// True if the kernel can walk these inputs of the expression; a bias takes the place of one.
     pub fn fits(domain: &[usize], inputs: &[Shape], has_bias: bool) -> bool {

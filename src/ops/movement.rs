@@ -1,8 +1,8 @@
 //! Moving data without arithmetic: reshape, permute, slice, pad, crop, concat.
 
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::gpu::{Binding, Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
-use crate::tape::{Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 params! {
@@ -21,30 +21,17 @@ params! {
 }
 
 const SOURCE: &str = wgsl!("move.wgsl", "lib/index.wgsl", "lib/four.wgsl");
-static WINDOW: Kernel = Kernel::new::<MoveParams>(
-    "move.wgsl",
-    SOURCE,
-    "move_window",
-    &[read(1, "x"), write(2, "y")],
-);
-static INTO: Kernel = Kernel::new::<MoveParams>(
-    "move.wgsl",
-    SOURCE,
-    "move_into",
-    &[read(1, "x"), write(2, "y")],
-);
+static WINDOW: Kernel = Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_window", OF_ONE);
+static INTO: Kernel = Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_into", OF_ONE);
 static WINDOW_FOUR: Kernel =
     Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_window_four", OF_FOUR);
 static INTO_FOUR: Kernel =
     Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_into_four", OF_FOUR);
-const OF_FOUR: &[crate::gpu::Binding] = &[read(1, "x4"), write(2, "y4")];
+const OF_ONE: &[Binding] = &[read(1, "x").or_half(), write(2, "y").or_half()];
+const OF_FOUR: &[Binding] = &[read(1, "x4").or_half(), write(2, "y4").or_half()];
 const TRANSPOSE_SOURCE: &str = wgsl!("transpose.wgsl", "lib/index.wgsl", "lib/four.wgsl");
-static TRANSPOSE: Kernel = Kernel::new::<TransposeParams>(
-    "transpose.wgsl",
-    TRANSPOSE_SOURCE,
-    "transpose",
-    &[read(1, "x"), write(2, "y")],
-);
+static TRANSPOSE: Kernel =
+    Kernel::new::<TransposeParams>("transpose.wgsl", TRANSPOSE_SOURCE, "transpose", OF_ONE);
 static TRANSPOSE_FOUR: Kernel = Kernel::new::<TransposeParams>(
     "transpose.wgsl",
     TRANSPOSE_SOURCE,
@@ -187,6 +174,10 @@ impl Op for Reshape {
         vec![at.want(0, || at.dy.reshape(&at.inputs[0].shape()))]
     }
 
+    fn reads(&self, _: usize) -> Reads {
+        Reads::Moved
+    }
+
     fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
         Ok(())
     }
@@ -223,6 +214,10 @@ impl Op for Permute {
             back[from] = to;
         }
         vec![at.want(0, || at.dy.permute(&back))]
+    }
+
+    fn reads(&self, _: usize) -> Reads {
+        Reads::Moved
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
@@ -318,6 +313,14 @@ impl Op for Window {
         vec![at.want(0, || at.dy.tape().record(back, &[at.dy]))]
     }
 
+    fn reads(&self, _: usize) -> Reads {
+        Reads::Moved
+    }
+
+    fn makes_half(&self) -> bool {
+        true
+    }
+
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
         let have = l.input_shape(0).to_vec();
         let steps = strides(&have);
@@ -399,6 +402,14 @@ impl Op for Concat {
                 at.want(i, || at.dy.slice(self.0, start, start + size))
             })
             .collect()
+    }
+
+    fn reads(&self, _: usize) -> Reads {
+        Reads::Moved
+    }
+
+    fn makes_half(&self) -> bool {
+        true
     }
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {

@@ -8,7 +8,7 @@ use super::shape::{self, Shape};
 use super::tape::State;
 use super::tune::Choice;
 use crate::Result;
-use crate::gpu::{Access, Capabilities, Gpu, Kernel, Matrix, Params, Tier};
+use crate::gpu::{Access, Capabilities, Element, Gpu, Kernel, Matrix, Params, Tier};
 
 /// A buffer to be: planned after everything is lowered.
 pub type Slot = usize;
@@ -35,10 +35,19 @@ pub(crate) enum Place {
 
 #[derive(Clone, Debug)]
 pub(crate) struct SlotInfo {
+    /// Elements.
     pub words: usize,
+    /// What each is in memory: two bytes only in a temporary.
+    pub element: Element,
     pub place: Place,
     /// The same in every run.
     pub constant: bool,
+}
+
+impl SlotInfo {
+    pub fn bytes(&self) -> u64 {
+        (self.words * self.element.bytes()) as u64
+    }
 }
 
 /// One dispatch to be.
@@ -48,6 +57,8 @@ pub(crate) struct Dispatch {
     pub kernel: &'static Kernel,
     /// The text behind the mark of `lib/expression.wgsl`.
     pub expression: Option<String>,
+    /// Bit i: the i-th binding is of f16.
+    pub halves: u32,
     pub overrides: Vec<(&'static str, f64)>,
     pub params: Vec<u8>,
     pub slots: Vec<Slot>,
@@ -124,6 +135,22 @@ impl<'a> Lowering<'a> {
         self.capabilities().device_type == "Cpu"
     }
 
+    /// What the elements of a slot are in memory.
+    pub(crate) fn element(&self, slot: Slot) -> Element {
+        self.slots[slot].element
+    }
+
+    /// What tells choices for operands of other elements apart: nothing where all are f32.
+    pub(crate) fn elements(&self, slots: &[Slot]) -> String {
+        match slots.iter().all(|&s| self.element(s) == Element::F32) {
+            true => String::new(),
+            false => format!(
+                " {:?}",
+                slots.iter().map(|&s| self.element(s)).collect::<Vec<_>>()
+            ),
+        }
+    }
+
     /// Shape of the `i`-th input of the op being lowered.
     pub fn input_shape(&self, i: usize) -> &[usize] {
         &self.inputs[i]
@@ -137,6 +164,7 @@ impl<'a> Lowering<'a> {
     pub(crate) fn slot(&mut self, words: usize, place: Place, constant: bool) -> Slot {
         self.slots.push(SlotInfo {
             words,
+            element: Element::F32,
             place,
             constant,
         });
@@ -237,6 +265,16 @@ impl<'a> Lowering<'a> {
             let clash = bindings().any(|(other, &s)| s == written && other.slot != b.slot);
             assert!(!clash, "{}: {} is bound twice", kernel.entry, b.name);
         }
+        let mut halves = 0;
+        for (i, (b, &slot)) in bindings().enumerate() {
+            if self.element(slot) == Element::F32 {
+                continue;
+            }
+            halves |= u32::from(b.half) << i;
+            // A binding without an operand holds another's in its place.
+            let bound = b.half || bindings().any(|(other, &s)| s == slot && other.half);
+            assert!(bound, "{}: {} cannot be f16", kernel.entry, b.name);
+        }
         let once = bindings().all(|(b, &s)| match b.access {
             Access::Read => self.slots[s].constant,
             // Written bindings hold nothing yet, or something made once.
@@ -257,6 +295,7 @@ impl<'a> Lowering<'a> {
             choice: choice.map(|(_, i)| i),
             kernel,
             expression,
+            halves,
             overrides: overrides.to_vec(),
             params: bytemuck::bytes_of(params).to_vec(),
             slots: slots.to_vec(),
@@ -290,7 +329,12 @@ impl<'a> Lowering<'a> {
         shape: &[usize],
     ) -> Result<()> {
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-        let cost = op.cost(&views, shape);
+        let mut cost = op.cost(&views, shape);
+        // Ops count every operand once, as f32.
+        for (&slot, shape) in inputs.iter().zip(&views).chain([(&output, &shape)]) {
+            let less = Element::F32.bytes() - self.element(slot).bytes();
+            cost.bytes -= (less * shape::len(shape)) as f64;
+        }
         self.op = op.name();
         self.chosen = None;
         self.inputs = shapes.clone();

@@ -21,6 +21,17 @@ pub enum DType {
     U32,
 }
 
+/// What an op does with an operand that may be f16 in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// It needs f32.
+    Full,
+    /// It reads f16 as well.
+    Half,
+    /// It reads f16 as well, and does nothing but move its elements to the result: they need be as exact as this is.
+    Moved,
+}
+
 /// One kind of operation with its attributes. `Debug` must print every attribute: equal text means an equal op.
 pub trait Op: Any + Debug + Send + Sync {
     /// The name that messages and profiles use.
@@ -48,6 +59,16 @@ pub trait Op: Any + Debug + Send + Sync {
             flops: 0.0,
             bytes: 4.0 * elements as f64,
         }
+    }
+
+    /// How the kernels read operand `i`.
+    fn reads(&self, _i: usize) -> Reads {
+        Reads::Full
+    }
+
+    /// True if the kernels can write the result as f16, and nothing is lost that matters: sums over many terms stay f32.
+    fn makes_half(&self) -> bool {
+        false
     }
 
     /// Set for ops that compute each element from the same element of their (broadcast) inputs.

@@ -26,7 +26,7 @@ pub(crate) fn assign(slots: &[SlotInfo], dispatches: &[Dispatch]) -> Assignment 
     let mut free: Vec<usize> = Vec::new();
     for (s, info) in slots.iter().enumerate() {
         if matches!(info.place, Place::Kept) {
-            sizes.push(info.words as u64 * 4);
+            sizes.push(info.bytes());
             buffer[s] = Some(sizes.len() - 1);
         }
     }
@@ -35,7 +35,7 @@ pub(crate) fn assign(slots: &[SlotInfo], dispatches: &[Dispatch]) -> Assignment 
             if buffer[s].is_some() || !matches!(slots[s].place, Place::Temporary) {
                 continue;
             }
-            let bytes = slots[s].words as u64 * 4;
+            let bytes = slots[s].bytes();
             // The smallest that is large enough; else the largest, which grows.
             let fit = free
                 .iter()
@@ -180,7 +180,7 @@ impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "{:>5} {:<16}{:<24}{:>12}{:>11}{:>11}  buffers",
+            "{:>5} {:<16}{:<24}{:>12}{:>11}{:>11}  buffers (h: as f16)",
             "", "op", "kernel", "workgroups", "MFLOP", "MB"
         )?;
         for (i, s) in self.steps.iter().enumerate() {

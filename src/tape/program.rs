@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::fuse::{Unit, fuse};
 use super::lower::{Lowering, Place, Slot};
+use super::narrow::narrowed;
 use super::op::Leaf;
 use super::plan::{Assignment, Plan, StepTime, assign};
 use super::shape::{self, Shape};
 use super::simplify::simplified;
 use super::tape::{BAD, Id, Tape, Var};
 use super::tune::Choice;
-use crate::gpu::{Bound, Buffer, Gpu, Profile, Readback, Tier, Uniform};
+use crate::gpu::{Bound, Buffer, Element, Gpu, Profile, Readback, Tier, Uniform};
 use crate::{Error, Result};
 
 /// How a tape is compiled.
@@ -24,10 +25,17 @@ pub struct Options {
     pub poison: bool,
     /// Uses the plainest kernel of each op as it was recorded: the oracle for the fast ones.
     pub plain: bool,
-    /// How products are computed.
+    /// How products are computed, and in frozen programs activations kept.
     pub tier: Tier,
     /// Takes this candidate of each choice, the first where there are fewer, instead of the one remembered: to time it.
     pub trial: Option<usize>,
+}
+
+impl Options {
+    /// Whether activations are kept as f16 in memory.
+    fn keeps_half(self) -> bool {
+        self.frozen && !self.plain && self.tier != Tier::Portable
+    }
 }
 
 #[derive(Debug)]
@@ -104,6 +112,10 @@ impl Tape {
         roots.extend(effects.iter().flat_map(|e| e.inputs.iter().copied()));
         let live = reachable(nodes.len(), &roots, |id| &nodes[id].inputs);
         let units = fuse(&nodes, &live, &roots);
+        let half = match options.keeps_half() && effects.is_empty() {
+            true => narrowed(&nodes, &units, &live, &roots),
+            false => vec![false; nodes.len()],
+        };
         let live = reachable(nodes.len(), &roots, |id| {
             units[id].as_ref().map_or(&[][..], |(_, inputs)| inputs)
         });
@@ -138,6 +150,9 @@ impl Tape {
                 Some(state) => l.state(state),
                 None => l.slot(words, Place::Temporary, false),
             };
+            if half[id] {
+                l.slots[slots[id]].element = Element::F16;
+            }
             let shapes = sources.iter().map(|&s| nodes[s].shape.clone()).collect();
             l.op(op.as_ref(), &from, shapes, slots[id], &node.shape)?;
         }
@@ -282,7 +297,8 @@ impl Program {
                 gpu.write(
                     b,
                     0,
-                    bytemuck::cast_slice(&vec![f32::NAN; b.size() as usize / 4]),
+                    // NaN as f32 and as two f16.
+                    bytemuck::cast_slice(&vec![u32::MAX; b.size() as usize / 4]),
                 );
             }
         }
@@ -291,7 +307,7 @@ impl Program {
         let (mut leaf_bytes, mut state_bytes) = (0, 0);
         for (info, planned) in l.slots.iter().zip(&buffer) {
             // Kernels may read four elements at once.
-            let bytes = (info.words as u64 * 4).next_multiple_of(16);
+            let bytes = info.bytes().next_multiple_of(16);
             memory.push(match (&info.place, planned) {
                 (Place::Leaf(Leaf::State(state)), _) => {
                     state_bytes += bytes;
@@ -328,7 +344,8 @@ impl Program {
         let mut chosen = Vec::new();
         let most = gpu.most_at_once();
         for (d, &offset) in l.dispatches.iter().zip(&offsets) {
-            let pipeline = gpu.pipeline(d.kernel, d.expression.as_deref(), &d.overrides)?;
+            let pipeline =
+                gpu.pipeline(d.kernel, d.expression.as_deref(), d.halves, &d.overrides)?;
             let storage: Vec<_> = d
                 .slots
                 .iter()
@@ -365,6 +382,7 @@ impl Program {
             (Place::Leaf(Leaf::Input(name)), _) => name.clone(),
             (Place::Leaf(Leaf::State(state)), _) => state.key.to_string(),
             (Place::Leaf(Leaf::Constant(_)), _) => "constant".into(),
+            (_, Some(b)) if l.slots[s].element == Element::F16 => format!("#{b}h"),
             (_, Some(b)) => format!("#{b}"),
             (_, None) => "-".into(),
         };

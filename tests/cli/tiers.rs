@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use calogen::gpu::Tier;
+
 use crate::{command, complains, fails};
 
 /// Eight showers made with a cache folder of its own; standard error.
@@ -70,35 +72,29 @@ fn what_a_tier_needs_is_said() {
             "--out",
             "x.h5",
             "--tier",
-            "half",
+            "double",
         ],
-        &["'half'", "portable, matrix"],
+        &["'double'", "portable, half, matrix, auto"],
     );
     let folder = tempfile::tempdir().unwrap();
     let found = calogen::gpu::adapters();
     let used = calogen::gpu::preferred(&found, None).unwrap();
-    let out = folder.path().join("m.h5");
-    if found[used].matrix.is_some() {
-        generate(folder.path(), &out, &["--tier", "matrix"]);
-        assert!(out.exists());
-        return;
+    for tier in [Tier::Half, Tier::Matrix] {
+        let out = folder.path().join(format!("{tier}.h5"));
+        let file = out.to_str().unwrap();
+        if found[used].check_tier(tier).is_ok() {
+            generate(folder.path(), &out, &["--tier", tier.name()]);
+            let made = calogen::data::ShowerSet::open([&out]).unwrap();
+            assert_eq!(made.len(), 8, "{tier}");
+            continue;
+        }
+        let asked = ["generate", "hgcal-small", "--events", "1", "--out", file];
+        let message = fails(2, &[&asked[..], &["--tier", tier.name()]].concat());
+        for part in [&format!("tier {tier} needs"), &found[used].name] {
+            assert!(message.contains(part), "{part} is not in {message}");
+        }
+        assert!(!out.exists());
     }
-    let file = out.to_str().unwrap();
-    let message = fails(
-        2,
-        &[
-            "generate",
-            "hgcal-small",
-            "--events",
-            "1",
-            "--out",
-            file,
-            "--tier",
-            "matrix",
-        ],
-    );
-    for part in ["tier matrix needs", &found[used].name] {
-        assert!(message.contains(part), "{part} is not in {message}");
-    }
-    assert!(!out.exists());
+    let single = ["bench", "kernels", "--tier", "half"];
+    complains(2, &single, &["bench generate --tier half --steps"]);
 }

@@ -65,13 +65,13 @@ fn run(
 }
 
 /// Multiples of 1/16 in [-1, 1): sums of 2^16 products of two are exact in f32.
-fn sixteenths(shape: &[usize], random: &mut Random) -> Nd {
+pub(crate) fn sixteenths(shape: &[usize], random: &mut Random) -> Nd {
     let count = shape.iter().product();
     let data = (0..count).map(|_| random.below(32) as f64 / 16.0 - 1.0);
     Nd::new(shape, data.collect())
 }
 
-fn uniform(shape: &[usize], random: &mut Random) -> Nd {
+pub(crate) fn uniform(shape: &[usize], random: &mut Random) -> Nd {
     let count = shape.iter().product();
     let data = (0..count).map(|_| f64::from(random.uniform() as f32));
     Nd::new(shape, data.collect())
@@ -87,8 +87,8 @@ fn leaky(v: f64) -> f64 {
 }
 
 /// One layer: channels, extents, batch.
-struct Layer {
-    name: String,
+pub(crate) struct Layer {
+    pub(crate) name: String,
     x: Vec<usize>,
     w: Vec<usize>,
     channels: usize,
@@ -98,7 +98,11 @@ struct Layer {
 
 impl Layer {
     /// Odd, unequal extents; kernel, stride and padding of their own on each axis.
-    fn random(random: &mut Random, sizes: (usize, usize, usize), transposed: bool) -> Self {
+    pub(crate) fn random(
+        random: &mut Random,
+        sizes: (usize, usize, usize),
+        transposed: bool,
+    ) -> Self {
         let (inputs, outputs, batch) = sizes;
         let pick = |random: &mut Random, of: &[usize]| of[random.below(of.len())];
         let axes = [0; 3];
@@ -136,7 +140,11 @@ impl Layer {
         }
     }
 
-    fn draw(&self, random: &mut Random, of: impl Fn(&[usize], &mut Random) -> Nd) -> [Nd; 3] {
+    pub(crate) fn draw(
+        &self,
+        random: &mut Random,
+        of: impl Fn(&[usize], &mut Random) -> Nd,
+    ) -> [Nd; 3] {
         [
             of(&self.x, random),
             of(&self.w, random),
@@ -144,7 +152,7 @@ impl Layer {
         ]
     }
 
-    fn want(&self, [x, w, b]: &[Nd; 3]) -> Nd {
+    pub(crate) fn want(&self, [x, w, b]: &[Nd; 3]) -> Nd {
         match self.transposed {
             Some(extra) => conv_transpose(x, w, Some(b), &self.spec, extra),
             None => conv(x, w, Some(b), &self.spec),
@@ -152,19 +160,24 @@ impl Layer {
         .map(leaky)
     }
 
+    /// The layer of `x`, weights and bias, with its activation.
+    pub(crate) fn record<'t>(&self, [x, w, b]: [Var<'t>; 3]) -> Var<'t> {
+        match self.transposed {
+            Some(extra) => x.conv_transpose(w, Some(b), &self.spec, extra),
+            None => x.conv(w, Some(b), &self.spec),
+        }
+        .leaky_relu(0.25)
+    }
+
     fn run(&self, inputs: &[Nd; 3], options: Options) -> (Vec<f32>, bool) {
         run(&inputs.each_ref(), options, |v| {
-            match self.transposed {
-                Some(extra) => v[0].conv_transpose(v[1], Some(v[2]), &self.spec, extra),
-                None => v[0].conv(v[1], Some(v[2]), &self.spec),
-            }
-            .leaky_relu(0.25)
+            self.record([v[0], v[1], v[2]])
         })
     }
 }
 
 /// (inputs, outputs, showers): fewer channels than a matrix and more than a tile, batches with and without whole vectors.
-const SIZES: &[(usize, usize, usize)] = &[
+pub(crate) const SIZES: &[(usize, usize, usize)] = &[
     (17, 8, 8),
     (3, 19, 5),
     (9, 33, 12),

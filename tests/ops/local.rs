@@ -1,6 +1,6 @@
 use crate::common::{Nd, Row};
 
-fn oracle(x: &Nd, w: &Nd, [kh, kw]: [usize; 2], [sh, sw]: [usize; 2]) -> Nd {
+pub(crate) fn oracle(x: &Nd, w: &Nd, [kh, kw]: [usize; 2], [sh, sw]: [usize; 2]) -> Nd {
     let &[channels, _, _, n] = &x.shape[..] else {
         panic!()
     };

@@ -10,6 +10,7 @@ mod conv_matrix;
 mod distance;
 mod elementwise;
 mod gather;
+mod half;
 mod halve;
 mod harness;
 mod leaf;

@@ -5,6 +5,7 @@ mod classify;
 mod embed;
 mod export;
 mod generate;
+mod half;
 mod inception;
 mod latent;
 mod latent_space;

@@ -30,7 +30,8 @@ pub struct Args {
     /// Weights do not change from run to run, as in generation: they are packed before
     #[arg(long)]
     frozen: bool,
-    /// How products are computed: portable (f32) or matrix (cooperative matrices, f16 operands; generation only)
+    /// How products are computed: portable (f32) or matrix (cooperative matrices, f16 operands; generation only). What half
+    /// keeps in memory lies between kernels
     #[arg(long, default_value_t = Tier::Portable, value_name = "TIER")]
     tier: Tier,
     /// Seconds for each case, about
@@ -85,6 +86,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     if args.list {
         return list(&cases, args.json);
+    }
+    if args.tier == Tier::Half {
+        let what = "a kernel alone reads inputs and writes outputs, which are f32 in every tier: \
+                    bench generate --tier half --steps times the kernels of a network";
+        return Err(Error::Config(what.into()));
     }
     let gpu = global.gpu()?;
     gpu.capabilities().check_tier(args.tier)?;

@@ -68,11 +68,11 @@ pub(super) static CONV: Kernel = Kernel::new::<ConvParams>(
     CONV_SOURCE,
     "conv",
     &[
-        read(1, "x"),
-        read(2, "x4"),
+        read(1, "x").or_half(),
+        read(2, "x4").or_half(),
         read(3, "wt"),
         read(4, "bias"),
-        write(5, "y4"),
+        write(5, "y4").or_half(),
     ],
 );
 pub(super) static CONV_ANY: Kernel = Kernel::new::<ConvParams>(
@@ -80,11 +80,11 @@ pub(super) static CONV_ANY: Kernel = Kernel::new::<ConvParams>(
     CONV_SOURCE,
     "conv_any",
     &[
-        read(1, "x"),
-        read(2, "x4"),
+        read(1, "x").or_half(),
+        read(2, "x4").or_half(),
         read(3, "wt"),
         read(4, "bias"),
-        write(5, "y"),
+        write(5, "y").or_half(),
     ],
 );
 pub(super) static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
@@ -104,12 +104,12 @@ pub(super) static CONV_MATRIX: Kernel = Kernel::new::<ConvMatrixParams>(
     wgsl!("conv_matrix.wgsl", "lib/matrix.wgsl"),
     "conv_matrix",
     &[
-        read(1, "x"),
-        read(2, "x4"),
+        read(1, "x").or_half(),
+        read(2, "x4").or_half(),
         read(3, "wt"),
         read(4, "rows"),
         read(5, "bias"),
-        write(6, "y"),
+        write(6, "y").or_half(),
     ],
 )
 .of_tier(Tier::Matrix);

@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::{CONV_MATRIX, ConvMatrixParams, Packing};
 use super::{Finish, PACK_MATRIX, PackMatrixParams, Stack};
 use crate::Result;
-use crate::gpu::{Element, Matrix, fold};
+use crate::gpu::{Matrix, fold};
 use crate::tape::{Lowering, Slot};
 
 /// Steps of a tap are packed in so many bits.
@@ -198,7 +198,7 @@ pub(super) fn lower(
         return Ok(false);
     }
     let words: Vec<Vec<u32>> = tiles.iter().map(|t| t.words()).collect();
-    let shape = format!("{m:?} {c:?} {}", z.count);
+    let shape = format!("{m:?} {c:?} {}{}", z.count, l.elements(&[x, y]));
     let taken = l.choose(&CONV_MATRIX, &shape, words);
     let t = tiles.into_iter().find(|t| t.words() == taken);
     let Some(t) = t else { return Ok(false) };
@@ -269,7 +269,7 @@ pub(super) fn lower(
         ("VECTOR", f64::from(u8::from(vector))),
     ];
     let slots = [x, x, wt, table, finish.bias.unwrap_or(x), y];
-    let text = m.text(Element::F32, Element::F32);
+    let text = m.text(l.element(x), l.element(y));
     l.dispatch_with(
         &CONV_MATRIX,
         Some(text),

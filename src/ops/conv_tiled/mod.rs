@@ -97,8 +97,8 @@ struct Finish {
     slope: f32,
 }
 
-/// The tile for `z` products: by rule, or the fastest of those that give the same bits, if they were timed.
-fn tile(l: &mut Lowering<'_>, c: &Problem, z: u32) -> Tile {
+/// The tile for `z` products from `x` to `y`: by rule, or the fastest of those that give the same bits, if they were timed.
+fn tile(l: &mut Lowering<'_>, c: &Problem, z: u32, (x, y): (Slot, Slot)) -> Tile {
     let device = Device::of(l);
     let t = c.tile(device, !l.per_shower());
     if !l.per_shower() || t.parts > 1 {
@@ -106,7 +106,8 @@ fn tile(l: &mut Lowering<'_>, c: &Problem, z: u32) -> Tile {
     }
     let tiles = c.candidates(t, device);
     let words = tiles.iter().map(|t| vec![t.wg, t.quads, t.groups]);
-    let taken = l.choose(&CONV, &format!("{c:?} {z}"), words.collect());
+    let shape = format!("{c:?} {z}{}", l.elements(&[x, y]));
+    let taken = l.choose(&CONV, &shape, words.collect());
     Tile {
         wg: taken[0],
         quads: taken[1],
@@ -238,7 +239,7 @@ pub(super) fn lower(
     if matrix::lower(l, (&c, ONE), (x[0], x[1]), finish, y)? {
         return Ok(());
     }
-    let t = tile(l, &c, 1);
+    let t = tile(l, &c, 1, (x[0], y));
     let wt = packed(l, x[1], Packing::weights(&c, t, 1))?;
     run(l, (&c, t, ONE), (x[0], wt), finish, y)
 }
@@ -265,7 +266,7 @@ pub(super) fn matmul(
     if matrix::lower(l, (&c, stack), (b, a), no, y)? {
         return Ok(());
     }
-    let t = tile(l, &c, z as u32);
+    let t = tile(l, &c, z as u32, (b, y));
     let packing = Packing::weights(&c, t, z as u32);
     let wt = packed(l, a, packing)?;
     let stack = Stack {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::map::{BINDINGS_OF_FOUR, Expression};
 use crate::gpu::{Kernel, wgsl};
 use crate::onnx::Attribute;
-use crate::tape::{Cost, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
 /// How terms are joined.
@@ -104,6 +104,10 @@ impl Op for Reduce {
                 hit * (at.dy / hit.sum_keep(&self.axes)).expand(&full)
             }
         })]
+    }
+
+    fn reads(&self, _: usize) -> Reads {
+        Reads::Half
     }
 
     fn reduction(&self) -> Option<&[usize]> {

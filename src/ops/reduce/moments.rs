@@ -8,7 +8,7 @@ use super::walk::{BINDINGS, By, Call, Folded, Kernels, ReduceParams, WG, extent,
 use crate::Result;
 use crate::gpu::{Kernel, fold, read, wgsl, write};
 use crate::ops::map::BINDINGS_OF_FOUR;
-use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Lowering, Op, Reads, Shape, Slot, Var, Vjp, shape};
 
 const FILE: &str = "moments.wgsl";
 const SOURCE: &str = wgsl!(
@@ -74,6 +74,10 @@ impl Op for Moments {
 
     fn gradient<'t>(&self, _: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
         unreachable!("made by the compiler, after differentiation")
+    }
+
+    fn reads(&self, _: usize) -> Reads {
+        Reads::Half
     }
 
     fn reduction(&self) -> Option<&[usize]> {

@@ -23,12 +23,12 @@ params! {
 
 /// Six inputs and an output.
 pub(super) const BINDINGS: &[Binding] = &[
-    read(1, "x0"),
-    read(2, "x1"),
-    read(3, "x2"),
-    read(4, "x3"),
-    read(5, "x4"),
-    read(6, "x5"),
+    read(1, "x0").or_half(),
+    read(2, "x1").or_half(),
+    read(3, "x2").or_half(),
+    read(4, "x3").or_half(),
+    read(5, "x4").or_half(),
+    read(6, "x5").or_half(),
     write(7, "y"),
 ];
 
