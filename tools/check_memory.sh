@@ -4,7 +4,7 @@
 #   tools/check_memory.sh CALOGEN [WEIGHTS [EVENTS...]]      (default: hgcal-small 10000 100000 1000000)
 #
 # CALOGEN may be several words, such as a script that sets a driver, and the program. Files go to $TMPDIR, else /tmp, and are
-# deleted; a million showers of hgcal-small take 0.9 GB.
+# deleted; a million showers of hgcal-small take 0.7 GB.
 
 set -euo pipefail
 read -ra calogen <<<"${1:?the program}"
