@@ -17,7 +17,7 @@
 // the tile fastest. With parts > 1 the plain sums of part s go to y + s * y_part, and sum_parts finishes them.
 //
 // A dense layer y[o,m] = act(bias[o] + sum_i w[o,i] x[i,m]) is the convolution with all extents 1 and N = all columns m;
-// so are 1x1x1 convolutions (m = voxels x batch) and batches of matrix products (operands z * skip apart).
+// so are 1x1x1 convolutions (m = voxels x batch) and batches of matrix products (operands z * skip apart, biases one after the other).
 
 struct ConvParams {
     batch: u32, inputs: u32, outputs: u32,
@@ -82,6 +82,7 @@ fn axis(phase: u32, kernel: u32, stride: u32, pad: u32, extent: u32) -> Axis {
 var<private> acc: array<vec4<f32>, 64>; // sums, [channel][group]
 var<private> v: array<vec4<f32>, 32>;   // loaded x, [input][tap][position]
 var<private> y_at: u32;                 // where this part and z begin in y
+var<private> bias_at: u32;              // and in bias
 var<private> to: array<u32, 32>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
 
 // The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
@@ -111,7 +112,7 @@ fn add(q: u32, at: u32, step: u32, last: u32) {
 fn finish(q: u32, tile: u32) {
     for (var c = 0u; c < LIVE; c++) {
         var shift = 0.0;
-        if p.has_bias != 0u { shift = bias[min((tile * QUADS + q) * 4u + c, p.outputs - 1u)]; }
+        if p.has_bias != 0u { shift = bias[bias_at + min((tile * QUADS + q) * 4u + c, p.outputs - 1u)]; }
         for (var j = 0u; j < GROUPS; j++) {
             let r = acc[(q * 4u + c) * GROUPS + j] + vec4<f32>(shift);
             acc[(q * 4u + c) * GROUPS + j] = select(r * p.slope, r, r >= vec4<f32>());
@@ -153,6 +154,7 @@ fn sums(id: u32, t: u32) -> bool {
     let block = (id / (p.tiles * p.parts * p.phases)) % p.blocks;
     let z = id / (p.tiles * p.parts * p.phases * p.blocks);
     y_at = part * p.y_part + z * p.y_skip;
+    bias_at = z * p.outputs;
 
     // the phase, and its columns
     let wide = p.transposed != 0u;

@@ -212,7 +212,7 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
                 let v = to[begin + c * T + e % T];
                 if o < p.outputs && v != NONE {
                     var s = slice[own + e / T * (T + 4u) + e % T];
-                    if p.has_bias != 0u { s += bias[o]; }
+                    if p.has_bias != 0u { s += bias[here.z * p.outputs + o]; }
                     y[here.z * p.y_skip + o * plane + v] = Made(select(s * p.slope, s, s >= 0.0));
                 }
             }

@@ -60,6 +60,9 @@ pub struct Conv {
     pub(crate) kernel: [usize; 3],
     /// Slope below 0 of the activation; 1 is none.
     pub(crate) slope: f32,
+    /// Independent layers side by side: the channels of either side fall into so many equal parts, and so do the weights along
+    /// S. More than one are made by the compiler (`tape/simplify/siblings.rs`).
+    pub(crate) groups: usize,
 }
 
 params! {
@@ -132,6 +135,7 @@ impl Conv {
         Some(out)
     }
 
+    /// Extents of one group.
     fn extents(&self, x: &[&[usize]]) -> Result<Extents> {
         let wrong = |what: String| Error::shape(self.name(), what);
         let describe = || format!("{x:?}, kernel {:?}, {:?}", self.kernel, self.spec);
@@ -159,14 +163,15 @@ impl Conv {
             kernel: self.kernel,
             spec: self.spec,
         };
+        let groups = self.groups;
         let (fits, e) = match self.makes {
             Makes::Small => (
-                x[0][0] == x[1][1] && axes(x[0]) == self.large && x[1][2..] == self.kernel,
-                e(x[1][0], x[1][1], x[0][4]),
+                x[0][0] == groups * x[1][1] && axes(x[0]) == self.large && x[1][2..] == self.kernel,
+                e(x[1][0] / groups, x[1][1], x[0][4]),
             ),
             Makes::Large => (
                 x[0][0] == x[1][0] && axes(x[0]) == small && x[1][2..] == self.kernel,
-                e(x[1][0], x[1][1], x[0][4]),
+                e(x[1][0] / groups, x[1][1], x[0][4]),
             ),
             Makes::Weight => (
                 axes(x[0]) == self.large && axes(x[1]) == small && x[0][4] == x[1][4],
@@ -185,9 +190,10 @@ impl Conv {
             } else {
                 e.large_channels
             };
-            if *bias != [channels] {
+            if *bias != [groups * channels] {
                 return Err(wrong(format!(
-                    "expected a bias of [{channels}], got {bias:?}"
+                    "expected a bias of [{}], got {bias:?}",
+                    groups * channels
                 )));
             }
         }
@@ -269,14 +275,14 @@ impl Op for Conv {
         let e = self.extents(x)?;
         Ok(match self.makes {
             Makes::Small => vec![
-                e.small_channels,
+                self.groups * e.small_channels,
                 e.small[0],
                 e.small[1],
                 e.small[2],
                 e.batch,
             ],
             Makes::Large => vec![
-                e.large_channels,
+                self.groups * e.large_channels,
                 e.large[0],
                 e.large[1],
                 e.large[2],
@@ -295,6 +301,10 @@ impl Op for Conv {
     }
 
     fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        assert_eq!(
+            self.groups, 1,
+            "made by the compiler, after differentiation"
+        );
         let (a, b, dy) = (at.inputs[0], at.inputs[1], at.dy);
         let make = |makes, x: &[Var<'t>]| dy.tape().record(self.derivative(makes), x);
         let mut out = match self.makes {
@@ -321,7 +331,7 @@ impl Op for Conv {
     }
 
     fn pointwise(&self) -> Option<&Conv> {
-        let plain = self.spec == ConvSpec::default() && self.kernel == [1; 3];
+        let plain = self.spec == ConvSpec::default() && self.kernel == [1; 3] && self.groups == 1;
         (plain && self.makes != Makes::Weight).then_some(self)
     }
 
@@ -352,7 +362,7 @@ impl Op for Conv {
         let shapes: Vec<Shape> = (0..x.len()).map(|i| l.input_shape(i).to_vec()).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let e = self.extents(&views)?;
-        if l.plain() {
+        if l.plain() && self.groups == 1 {
             self.lower_plain(l, x, y, &e)
         } else {
             tiled::lower(self, l, x, y, &e)
@@ -414,7 +424,7 @@ impl Op for Conv {
         let elements = x.iter().map(|s| s.iter().product::<usize>()).sum::<usize>()
             + y.iter().product::<usize>();
         let macs = self.extents(x).map_or(0.0, |e| {
-            let pairs = (e.small_channels * e.large_channels * e.batch) as f64;
+            let pairs = (self.groups * e.small_channels * e.large_channels * e.batch) as f64;
             // Taps beyond the border are counted: what a plain implementation would do.
             pairs * (e.small_voxels() * e.taps()) as f64
         });
@@ -472,6 +482,7 @@ impl<'t> Var<'t> {
                 large,
                 kernel,
                 slope: 1.0,
+                groups: 1,
             },
             &inputs,
         )

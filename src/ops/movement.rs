@@ -363,7 +363,7 @@ impl Op for Window {
 
 /// Joins tensors along an axis.
 #[derive(Debug)]
-struct Concat(usize);
+pub(crate) struct Concat(pub(crate) usize);
 
 impl Op for Concat {
     fn name(&self) -> &'static str {

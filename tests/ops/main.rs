@@ -23,6 +23,7 @@ mod movement;
 mod pool;
 mod random;
 mod reduce;
+mod siblings;
 mod simplify;
 mod sinkhorn;
 mod sort;

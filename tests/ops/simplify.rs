@@ -2,19 +2,27 @@
 //! rounding, on random shapes, and the ops that were to go are gone.
 
 use calogen::ops::ConvSpec;
-use calogen::tape::{Options, Plan, State, Tape, Var};
+use calogen::tape::{Options, Plan, Program, State, Tape, Var};
 
 use crate::common::{Nd, POISON, Random, close, gpu, rms};
 
 /// Weights and inputs by shape, drawn in the order in which a network asks for them.
-struct Given<'t> {
+pub struct Given<'t> {
     tape: &'t Tape,
     inputs: std::cell::RefCell<Vec<(String, Nd)>>,
     states: std::cell::Cell<usize>,
 }
 
 impl<'t> Given<'t> {
-    fn state(&self, shape: &[usize]) -> Var<'t> {
+    pub fn new(tape: &'t Tape) -> Self {
+        Self {
+            tape,
+            inputs: Default::default(),
+            states: Default::default(),
+        }
+    }
+
+    pub fn state(&self, shape: &[usize]) -> Var<'t> {
         let k = self.states.replace(self.states.get() + 1);
         let values = Nd::random(shape, 100 + k as u64);
         let buffer = gpu().buffer(values.data.len() as u64 * 4).unwrap();
@@ -23,31 +31,31 @@ impl<'t> Given<'t> {
         self.tape.state(&state)
     }
 
-    fn input(&self, shape: &[usize]) -> Var<'t> {
+    pub fn input(&self, shape: &[usize]) -> Var<'t> {
         let mut inputs = self.inputs.borrow_mut();
         let k = inputs.len();
         let name = format!("x{k}");
         inputs.push((name.clone(), Nd::random(shape, k as u64)));
         self.tape.input(&name, shape)
     }
+
+    pub fn set(&self, program: &Program) {
+        for (name, values) in self.inputs.borrow().iter() {
+            program.set(name, &values.f32()).unwrap();
+        }
+    }
 }
 
 /// Checks that `network` is the same rewritten and as it stands, where `terms` is the length of its longest sum, and
 /// returns the plan of the rewritten program.
-fn same(name: &str, terms: usize, network: impl for<'t> Fn(&Given<'t>) -> Var<'t>) -> Plan {
+pub fn same(name: &str, terms: usize, network: impl for<'t> Fn(&Given<'t>) -> Var<'t>) -> Plan {
     let tape = Tape::new();
-    let given = Given {
-        tape: &tape,
-        inputs: Default::default(),
-        states: Default::default(),
-    };
+    let given = Given::new(&tape);
     let y = network(&given);
     let run = |frozen| {
         let options = Options { frozen, ..POISON };
         let program = tape.compile(gpu(), &[("y", y)], options).unwrap();
-        for (name, values) in given.inputs.borrow().iter() {
-            program.set(name, &values.f32()).unwrap();
-        }
+        given.set(&program);
         program.run().unwrap();
         let y: Vec<f64> = program
             .read("y")
@@ -71,7 +79,7 @@ fn kernels(plan: &Plan) -> Vec<&'static str> {
     each.map(|s| s.kernel).collect()
 }
 
-fn count(plan: &Plan, kernel: &str) -> usize {
+pub fn count(plan: &Plan, kernel: &str) -> usize {
     let begins = |k: &&&str| k.starts_with(kernel);
     kernels(plan).iter().filter(begins).count()
 }

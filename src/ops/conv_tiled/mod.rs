@@ -74,7 +74,7 @@ impl Device {
     }
 }
 
-/// A stack of `count` products whose operands lie so many elements apart.
+/// A stack of `count` products whose operands lie so many elements apart; their biases follow each other.
 #[derive(Clone, Copy, Debug)]
 struct Stack {
     count: u32,
@@ -166,7 +166,7 @@ fn run(
         fold(groups),
     )?;
     if !last {
-        let (parts, channels, columns) = (t.parts, c.outputs, voxels * c.batch);
+        let (parts, channels, columns) = (t.parts, c.outputs * z.count, voxels * c.batch);
         sum_parts(
             l,
             Partial {
@@ -236,12 +236,35 @@ pub(super) fn lower(
         bias: x.get(2).copied(),
         slope: op.slope,
     };
-    if matrix::lower(l, (&c, ONE), (x[0], x[1]), finish, y)? {
+    let voxels = |extent: [u32; 3]| extent.iter().product::<u32>() * c.batch;
+    let stack = Stack {
+        count: op.groups as u32,
+        x: c.inputs * voxels(c.input),
+        w: 0,
+        y: c.outputs * voxels(c.output),
+    };
+    product(l, (&c, stack), (x[0], x[1]), finish, y)
+}
+
+/// Lowers a stack of products with their weights not yet packed.
+fn product(
+    l: &mut Lowering<'_>,
+    (c, stack): (&Problem, Stack),
+    (x, w): (Slot, Slot),
+    finish: Finish,
+    y: Slot,
+) -> Result<()> {
+    if matrix::lower(l, (c, stack), (x, w), finish, y)? {
         return Ok(());
     }
-    let t = tile(l, &c, 1, (x[0], y));
-    let wt = packed(l, x[1], Packing::weights(&c, t, 1))?;
-    run(l, (&c, t, ONE), (x[0], wt), finish, y)
+    let t = tile(l, c, stack.count, (x, y));
+    let packing = Packing::weights(c, t, stack.count);
+    let wt = packed(l, w, packing)?;
+    let stack = Stack {
+        w: packing.words(),
+        ..stack
+    };
+    run(l, (c, t, stack), (x, wt), finish, y)
 }
 
 /// `y[z,i,j] = sum over k of a[z,i,k] b[z,k,j]`
@@ -263,15 +286,5 @@ pub(super) fn matmul(
         w: 0,
         y: (n * m) as u32,
     };
-    if matrix::lower(l, (&c, stack), (b, a), no, y)? {
-        return Ok(());
-    }
-    let t = tile(l, &c, z as u32, (b, y));
-    let packing = Packing::weights(&c, t, z as u32);
-    let wt = packed(l, a, packing)?;
-    let stack = Stack {
-        w: packing.words(),
-        ..stack
-    };
-    run(l, (&c, t, stack), (b, wt), no, y)
+    product(l, (&c, stack), (b, a), no, y)
 }

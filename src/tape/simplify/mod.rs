@@ -6,12 +6,14 @@
 //! | file | rule |
 //! |---|---|
 //! | `channels` | factors and shifts of channels behind a convolution move into its weights and bias: batch norm |
+//! | `siblings` | chains of like layers that are joined at their end are computed side by side: the towers of a generator |
 //! | `statistics` | sums of `x k + l` where `k` and `l` do not change along what is summed; a convolution of one channel with kernel 1 is a product: norms over voxels |
 //! | `moments` | a mean and the variance about it come from one pass over the memory |
 //! | `upsample` | a convolution of repeated cells is a transposed one of the cells themselves |
 
 mod channels;
 mod moments;
+mod siblings;
 mod statistics;
 mod upsample;
 
@@ -101,6 +103,7 @@ impl Rules {
         upsample::rule(self, op, inputs)
             .or_else(|| statistics::rule(self, op, inputs))
             .or_else(|| channels::rule(self, op, inputs))
+            .or_else(|| siblings::rule(self, op, inputs))
     }
 
     fn is_frozen(&mut self, v: Var<'_>) -> bool {

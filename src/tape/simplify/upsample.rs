@@ -22,7 +22,7 @@ struct Repeated<'t> {
 }
 
 pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) -> Option<Var<'t>> {
-    let conv = as_kind::<Conv>(op)?;
+    let conv = as_kind::<Conv>(op).filter(|c| c.groups == 1)?;
     let dense = conv.makes == Makes::Small && conv.spec.stride == [1; 3];
     if !dense || !rules.is_frozen(inputs[1]) {
         return None;
@@ -43,6 +43,7 @@ pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) 
         large,
         kernel: [0, 1, 2].map(|d| conv.kernel[d] + from.scale[d] - 1),
         slope: conv.slope,
+        groups: 1,
     };
     // More zeros behind than before are so many outputs more: fewer than a stride of them, or there is no such layer.
     let extents = from.cells.shape();
