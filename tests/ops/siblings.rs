@@ -70,6 +70,7 @@ fn run(options: Options, chains: &[Chain], join: bool) -> (Vec<Vec<u32>>, Plan) 
 fn as_one_by_one_to_the_bit() {
     let mut random = Random(11);
     let mut tiers = vec![Tier::Portable];
+    tiers.extend(gpu().capabilities().f16.then_some(Tier::Half));
     tiers.extend((gpu().capabilities().matrix).map(|_| Tier::Matrix));
     for tier in tiers {
         let options = Options {
@@ -79,9 +80,9 @@ fn as_one_by_one_to_the_bit() {
         };
         for batch in [1, 3, 8, 36] {
             let mut chain = Chain::random(&mut random, batch);
-            if tier == Tier::Matrix {
-                // Enough outputs for a matrix.
-                chain.channels = [5, 19, 9];
+            if tier != Tier::Portable {
+                // Enough outputs for a matrix, and enough cells that each chain by itself is kept as f16 too.
+                (chain.channels, chain.cells) = ([5, 19, 9], [4, 5]);
             }
             let count_of = 2 + random.below(6);
             let chains = vec![chain; count_of];

@@ -22,10 +22,11 @@ use std::sync::Arc;
 
 use super::op::{Leaf, Op};
 use super::tape::{Id, Tape, Var};
+use crate::gpu::Tier;
 use crate::ops::elementwise::Function;
 
 /// The part of `tape` that `roots` need, recorded anew with all rules applied, and where the roots are there.
-pub(super) fn simplified(tape: &Tape, roots: &[Id]) -> (Tape, Vec<Id>) {
+pub(super) fn simplified(tape: &Tape, roots: &[Id], tier: Tier) -> (Tape, Vec<Id>) {
     let nodes = tape.nodes();
     let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
     let mut readers = vec![0; nodes.len()];
@@ -34,6 +35,7 @@ pub(super) fn simplified(tape: &Tape, roots: &[Id]) -> (Tape, Vec<Id>) {
     }
     roots.iter().for_each(|&root| readers[root] += 1);
     let mut rules = Rules {
+        tier,
         readers: Vec::new(),
         frozen: Vec::new(),
     };
@@ -73,6 +75,8 @@ fn anew(
 
 /// What rules know of the variables recorded so far.
 struct Rules {
+    /// What the program is for.
+    tier: Tier,
     /// Ops of the old tape that read each; 0 if it only stands on the way to another.
     readers: Vec<usize>,
     /// Depends on constants and states alone.
