@@ -5,7 +5,7 @@
 mod ceiling;
 mod compact;
 pub(crate) mod conv;
-mod conv_tiled;
+pub(crate) mod conv_tiled;
 pub mod elementwise;
 mod gather;
 mod halve;

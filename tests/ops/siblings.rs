@@ -45,25 +45,34 @@ impl Chain {
     }
 }
 
-/// The kernels' results to the bit, and the plan.
-fn run(options: Options, chains: &[Chain], join: bool) -> (Vec<Vec<u32>>, Plan) {
-    let tape = Tape::new();
-    let g = Given::new(&tape);
-    let x = g.input(&[chains[0].inputs, chains[0].batch]);
-    let made: Vec<Var<'_>> = chains.iter().map(|c| c.record(&g, x, 1.0)).collect();
-    let made = match join {
-        true => vec![Var::concat(&made, 0)],
-        false => made,
+const FROZEN: Options = Options {
+    frozen: true,
+    ..POISON
+};
+
+/// The results of chains one by one and joined, to the bit, and the plan of the latter.
+fn both(
+    options: Options,
+    chains: impl for<'t> Fn(&Given<'t>) -> Vec<Var<'t>>,
+) -> ([Vec<u32>; 2], Plan) {
+    let run = |join: bool| {
+        let tape = Tape::new();
+        let g = Given::new(&tape);
+        let made = match join {
+            true => vec![Var::concat(&chains(&g), 0)],
+            false => chains(&g),
+        };
+        let names: Vec<String> = (0..made.len()).map(|i| i.to_string()).collect();
+        let outputs: Vec<_> = names.iter().map(String::as_str).zip(made).collect();
+        let program = tape.compile(gpu(), &outputs, options).unwrap();
+        g.set(&program);
+        program.run().unwrap();
+        let read = |name: &String| program.read(name).unwrap();
+        let bits: Vec<u32> = names.iter().flat_map(read).map(f32::to_bits).collect();
+        (bits, program.plan().clone())
     };
-    let names: Vec<String> = (0..made.len()).map(|i| i.to_string()).collect();
-    let outputs: Vec<_> = names.iter().map(String::as_str).zip(made).collect();
-    let program = tape.compile(gpu(), &outputs, options).unwrap();
-    g.set(&program);
-    program.run().unwrap();
-    let read = |name: &String| program.read(name).unwrap();
-    let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-    let results = names.iter().map(|n| bits(read(n))).collect();
-    (results, program.plan().clone())
+    let ((one, _), (all, plan)) = (run(false), run(true));
+    ([one, all], plan)
 }
 
 #[test]
@@ -73,11 +82,7 @@ fn as_one_by_one_to_the_bit() {
     tiers.extend(gpu().capabilities().f16.then_some(Tier::Half));
     tiers.extend((gpu().capabilities().matrix).map(|_| Tier::Matrix));
     for tier in tiers {
-        let options = Options {
-            frozen: true,
-            tier,
-            ..POISON
-        };
+        let options = Options { tier, ..FROZEN };
         for batch in [1, 3, 8, 36] {
             let mut chain = Chain::random(&mut random, batch);
             if tier != Tier::Portable {
@@ -85,11 +90,12 @@ fn as_one_by_one_to_the_bit() {
                 (chain.channels, chain.cells) = ([5, 19, 9], [4, 5]);
             }
             let count_of = 2 + random.below(6);
-            let chains = vec![chain; count_of];
-            let (one, _) = run(options, &chains, false);
-            let (all, plan) = run(options, &chains, true);
+            let ([one, all], plan) = both(options, |g| {
+                let x = g.input(&[chain.inputs, batch]);
+                (0..count_of).map(|_| chain.record(g, x, 1.0)).collect()
+            });
             let what = format!("{tier}, {count_of} of {chain:?}: {plan}");
-            assert_eq!(all, [one.concat()], "{what}");
+            assert_eq!(one, all, "{what}");
             assert_eq!(
                 (count(&plan, "conv"), count(&plan, "move")),
                 (3, 0),
@@ -164,21 +170,30 @@ fn what_differs_stays() {
 }
 
 #[test]
-fn branches_of_one_network_and_stretched_operands() {
+fn branches_of_one_input_and_stretched_operands() {
     // Convolutions of one input; a number of each part along all its channels; a shared one.
-    let plan = same("branches", 3 * 9, |g| {
-        let x = g.input(&[3, 1, 7, 6, 3]);
-        let shared = g.input(&[1, 1, 7, 6, 3]);
-        let branch = |_| {
-            let spec = ConvSpec::of2d([1, 1], [1, 1]);
-            let y = x.conv(g.state(&[4, 3, 1, 3, 3]), Some(g.state(&[4])), &spec);
-            (y * shared).tanh() + g.state(&[4, 1, 1, 1, 1])
-        };
-        Var::concat(&[0, 1, 2].map(branch), 0)
-    });
+    let plan = |outputs: usize| {
+        let ([one, all], plan) = both(FROZEN, |g| {
+            let x = g.input(&[3, 1, 7, 6, 3]);
+            let shared = g.input(&[1, 1, 7, 6, 3]);
+            let branch = |_| {
+                let spec = ConvSpec::of2d([1, 1], [1, 1]);
+                let w = g.state(&[outputs, 3, 1, 3, 3]);
+                let y = x.conv(w, Some(g.state(&[outputs])), &spec);
+                (y * shared).tanh() + g.state(&[outputs, 1, 1, 1, 1])
+            };
+            (0..3).map(branch).collect()
+        });
+        assert_eq!(one, all, "{outputs} outputs: {plan}");
+        plan
+    };
+    let joined = plan(5);
     assert_eq!(
-        (count(&plan, "conv"), count(&plan, "map")),
+        (count(&joined, "conv"), count(&joined, "map")),
         (1, 1),
-        "{plan}"
+        "{joined}"
     );
+    // So few outputs are added up in another order than many.
+    let apart = plan(4);
+    assert_eq!(count(&apart, "conv"), 3, "{apart}");
 }

@@ -15,6 +15,7 @@ pub(super) use kernels::KERNELS;
 use kernels::*;
 pub(super) use packing::packed_layer;
 use packing::{Packing, packed};
+pub(crate) use problem::FEW_OUTPUTS;
 use problem::{Problem, Tile, dense};
 
 use super::conv::{Conv, Extents, Makes};

@@ -18,6 +18,9 @@ pub(super) struct Tile {
     pub(super) share: bool,
 }
 
+/// Outputs up to which a layer takes many taps at once, and so adds up in another order.
+pub(crate) const FEW_OUTPUTS: usize = 4;
+
 /// A convolution from `inputs` to `outputs` channels, or a transposed one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Problem {
@@ -150,7 +153,7 @@ impl Problem {
             share: false,
         };
         // With few outputs a loaded element serves few products: then many taps and neighbours share it.
-        let few = self.outputs <= 4;
+        let few = self.outputs as usize <= FEW_OUTPUTS;
         let at_once = divided(taps, if few { 9 } else { device.taps });
         let two = taps == 2 && self.kernel[2] == 2 * step && width >= 2;
         let mut t = if adjacent && (two || taps >= 3 && width >= 3) {

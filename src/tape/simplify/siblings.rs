@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Rules, as_kind};
 use crate::gpu::Tier;
 use crate::ops::conv::{Conv, Makes};
+use crate::ops::conv_tiled::FEW_OUTPUTS;
 use crate::ops::elementwise::Function;
 use crate::ops::movement::Concat;
 use crate::tape::{Op, Var};
@@ -104,6 +105,14 @@ fn layer<'t>(rules: &mut Rules, conv: &Conv, operands: &[Vec<Var<'t>>]) -> Optio
         return None;
     }
     let (x, weights) = (&operands[0], &operands[1]);
+    let outputs = match conv.makes {
+        Makes::Large => weights[0].extent(1),
+        _ => weights[0].extent(0),
+    };
+    // All give the same bits, so that joining may depend on the batch.
+    if all_same(x) && outputs <= FEW_OUTPUTS && conv.kernel != [1; 3] {
+        return None;
+    }
     let (x, axis, groups) = match all_same(x) {
         // Of one input: a layer of more outputs.
         true => (x[0], usize::from(conv.makes == Makes::Large), 1),
