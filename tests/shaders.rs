@@ -66,7 +66,7 @@ fn evaluate(x0: f32, x1: f32, x2: f32, x3: f32, x4: f32, x5: f32) -> f32 {
     let r0 = sigmoid(x0) + tanh_(x1) * softplus(x2);
     let r1 = power(abs(r0), p.k1) + sign_(x3) * truth(x4 > p.l2) + cut_below(x2, x5);
     let r2 = exp_(r1) + ln(x5) - ln_1p(r0) / exp_m1(r1);
-    let r11 = select(r2 * p.k11 + p.l11, clamp(r2, p.k0, p.l0), x0 != 0.0);
+    let r11 = select(r2 * p.k11 + p.l11, clamp_(r2, p.k0, p.l0), x0 != 0.0);
     return max(r11, 1.0 / sqrt(x1));
 }
 ";

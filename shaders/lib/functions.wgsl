@@ -16,6 +16,11 @@ fn softplus(v: f32) -> f32 {
     return max(v, 0.0) + ln_1p(exp_(-abs(v)));
 }
 
+// NaN stays NaN.
+fn clamp_(v: f32, low: f32, high: f32) -> f32 {
+    return select(clamp(v, low, high), v, is_nan(v));
+}
+
 // v^k; NaN for a negative v and a broken exponent. Small whole exponents by multiplication.
 fn power(v: f32, k: f32) -> f32 {
     if k == 0.0 { return 1.0; }

@@ -2,10 +2,15 @@
 //
 // WGSL leaves exp, log, sin and cos to the device, with errors up to 2^-11. These are within 2 units in the last place
 // (exp, ln) or 1e-7 absolute (sincos) for f32, from polynomials after Cephes. Infinities and NaN come from bit patterns
-// made at run time: the language has no literals for them and may assume that they do not occur.
+// made at run time and are told by them: the language has no literals for them and may assume that they do not occur.
 
 const LN2_HI = 0.693359375;
 const LN2_LO = -2.12194440e-4;
+
+// By its bits: drivers take `v != v` for false.
+fn is_nan(v: f32) -> bool {
+    return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
 
 // e^v; 0 below -87.3, infinity above 88.7.
 fn exp_(v: f32) -> f32 {
@@ -25,7 +30,7 @@ fn exp_(v: f32) -> f32 {
     let y = ((q * r * r + r) + 1.0) * low * high;
     if v < -87.336 { return 0.0; }
     if v > 88.72283 { return bitcast<f32>((bitcast<u32>(v) & 0u) | 0x7f800000u); }
-    if v != v { return v; }
+    if is_nan(v) { return v; }
     return y;
 }
 

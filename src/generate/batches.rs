@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Form, Generator, LabelRows, TILE, filled};
-use crate::gpu::{Mapped, Readback};
+use crate::gpu::{Mapped, Readback, Tier};
 use crate::ops::{HitFormat, random};
 use crate::tape::Program;
 use crate::{Error, Result};
@@ -87,6 +87,23 @@ impl<'a> Batches<'a> {
     /// Number of an event among those of the seed.
     pub fn event(&self, index: usize) -> u64 {
         self.first_event + index as u64
+    }
+
+    /// A cell of an event that is no energy.
+    pub fn not_finite(&self, event: u64, value: f32) -> Error {
+        let tier = self.generator.tier();
+        let why = match self.form {
+            Form::HalfCells | Form::Hits(HitFormat::Half) if !value.is_nan() => {
+                "; a float16 ends at 65504".into()
+            }
+            _ if tier != Tier::Portable => {
+                format!(
+                    "; in tier {tier} activations beyond 65504 are infinite, in tier portable they are not"
+                )
+            }
+            _ => String::new(),
+        };
+        Error::NotFinite(format!("event {event} has a cell of {value}{why}"))
     }
 
     /// Starts the next batch, followed by what `then` does with it.
@@ -185,15 +202,4 @@ impl<'a> Arrivals<'a> {
             None => Ok(None),
         }
     }
-}
-
-/// A cell that is no energy.
-pub(super) fn not_finite(event: u64, value: f32, form: Form) -> Error {
-    let why = match form {
-        Form::HalfCells | Form::Hits(HitFormat::Half) if !value.is_nan() => {
-            "; a float16 ends at 65504"
-        }
-        _ => "",
-    };
-    Error::NotFinite(format!("event {event} has a cell of {value}{why}"))
 }

@@ -1,6 +1,6 @@
 //! Showers as lists of the cells hit.
 
-use super::batches::{Arrivals, Batches, Computed, not_finite};
+use super::batches::{Arrivals, Batches, Computed};
 use super::half::from_half;
 use super::{Form, Generator, LabelRows};
 use crate::gpu::{Mapped, Readback};
@@ -236,9 +236,9 @@ impl<'a> HitArrivals<'a> {
                 let at = before + i;
                 let shower = hits.offsets.partition_point(|&o| o <= at) - 1;
                 let own = hits.showers() - computed.events;
-                let event = self.arrivals.batches.event(computed.first + shower - own);
-                let form = Form::Hits(self.format);
-                Err(not_finite(event, hits.energies[at], form))
+                let batches = &self.arrivals.batches;
+                let event = batches.event(computed.first + shower - own);
+                Err(batches.not_finite(event, hits.energies[at]))
             }
         }
     }

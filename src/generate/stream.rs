@@ -1,6 +1,6 @@
 //! Showers batch by batch, every cell of them.
 
-use super::batches::{Arrivals, Batches, Computed, not_finite};
+use super::batches::{Arrivals, Batches, Computed};
 use super::half::from_half;
 use super::{Form, Generator, LabelRows};
 use crate::Result;
@@ -115,8 +115,9 @@ impl<'a> Showers<'a> {
         let energies = Energies::new(mapped, form, computed.events * cells);
         let odd = |e: &f32| !e.is_finite();
         if let Some(i) = energies.cells().iter().position(odd) {
-            let event = self.arrivals.batches.event(computed.first + i / cells);
-            return Err(not_finite(event, energies.cells()[i], form));
+            let batches = &self.arrivals.batches;
+            let event = batches.event(computed.first + i / cells);
+            return Err(batches.not_finite(event, energies.cells()[i]));
         }
         Ok(Some((computed, energies)))
     }

@@ -129,7 +129,7 @@ impl Function {
             LeakyRelu(_) => format!("select({a} * p.k{i}, {a}, {a} > 0.0)"),
             LeakySlope(_) => format!("select(p.k{i}, 1.0, {a} > 0.0)"),
             Pow(_) => format!("power({a}, p.k{i})"),
-            Clamp(..) => format!("clamp({a}, p.k{i}, p.l{i})"),
+            Clamp(..) => format!("clamp_({a}, p.k{i}, p.l{i})"),
             Inside(..) => format!("truth({a} >= p.k{i} && {a} <= p.l{i})"),
             Expm1 => format!("exp_m1({a})"),
             Log1p => format!("ln_1p({a})"),

@@ -88,6 +88,17 @@ fn unary() {
     }
 }
 
+/// A network that has gone astray must not make plausible numbers of it. Between numbers, as a driver may treat vectors apart.
+#[test]
+fn what_is_no_number_stays_none() {
+    let x = Nd::new(&[3], vec![0.5, f64::NAN, 0.25]);
+    let all = evaluate(&[x], |_, x| UNARY.iter().map(|row| row.2(x[0])).collect());
+    for (y, row) in all.iter().zip(UNARY) {
+        assert!(y[1].is_nan(), "{} of NaN is {}", row.0, y[1]);
+        assert!(!y[0].is_nan() && !y[2].is_nan(), "{}: {y:?}", row.0);
+    }
+}
+
 #[test]
 fn unary_second_order() {
     for &(name, (low, high), device, oracle) in UNARY {

@@ -1,17 +1,23 @@
 //! Generation with activations kept as f16 in memory: how far the cells are from those of the portable tier, that events do
 //! not depend on the batch, and that less is moved. Where the adapter has no f16, `tests/ops/half.rs` says so.
 
+use std::path::{Path, PathBuf};
+
 use calogen::generate::Generator;
 use calogen::gpu::Tier;
-use calogen::models::{self, Preset};
+use calogen::models::{self, Preset, Weights};
 use calogen::tape::Plan;
 
 use super::gpu;
 
-/// The shipped weights of that name.
+/// The file of the shipped weights of that name.
+fn file(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/weights");
+    folder.join(format!("{name}.safetensors"))
+}
+
 fn weights(name: &str) -> Generator {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/weights");
-    Generator::load(gpu(), format!("{folder}/{name}.safetensors")).expect("weights")
+    Generator::load(gpu(), file(name)).expect("weights")
 }
 
 /// Tiers of the adapter that keep f16.
@@ -116,5 +122,55 @@ fn events_of_halves_are_equal_in_any_batch_range_and_form() {
         let listed: Vec<f32> = (0..5).flat_map(|i| hits.shower(i).1.to_vec()).collect();
         let above: Vec<f32> = dense.into_iter().filter(|&e| e > 0.0).collect();
         assert!(listed == above, "{tier}: as hits");
+    }
+}
+
+/// `hgcal-small` with so large a bias in a hidden channel, of which nothing is made where that is asked for.
+fn astray(bias: f32, unused: bool) -> Generator {
+    let mut weights = Weights::read(file("hgcal-small")).expect("weights");
+    let mut fill = |name: &str, value: f32| {
+        let (_, values) = weights.tensors.get_mut(name).expect(name);
+        let of_a_channel = values.len() / 32;
+        values[..of_a_channel].fill(value);
+    };
+    fill("generator.tower0_dense1.bias", bias);
+    if unused {
+        fill("generator.tower0_up1.weight", 0.0);
+    }
+    Generator::new(gpu(), weights, &file("hgcal-small")).expect("weights")
+}
+
+/// What generation of three events from 40 on complains of, dense and as hits.
+fn complaints(generator: &mut Generator) -> [Option<String>; 2] {
+    let labels = generator.labels(&[50.0; 3], 7, 40).expect("labels");
+    let cells = generator.generate(&labels, 7, 40).err();
+    let hits = generator.hits(&labels, 7, 40).err();
+    [cells, hits].map(|e| Some(e?.to_string()))
+}
+
+#[test]
+fn an_activation_beyond_what_is_kept_is_an_error() {
+    let mut beyond_f32 = astray(3e38, false);
+    for text in complaints(&mut beyond_f32) {
+        let text = text.expect("activations that overflow");
+        assert!(
+            text.contains("event 40") && !text.contains("tier"),
+            "{text}"
+        );
+    }
+    // Zero times 1e5 is nothing, zero times infinity no number.
+    let mut beyond_f16 = astray(1e5, true);
+    assert_eq!(complaints(&mut beyond_f16), [None, None], "f32 holds it");
+    for tier in tiers() {
+        beyond_f16.set_tier(tier).expect("the tier");
+        for text in complaints(&mut beyond_f16) {
+            let text = text.expect("an infinite activation");
+            for part in [
+                "event 40",
+                &format!("in tier {tier} activations beyond 65504"),
+            ] {
+                assert!(text.contains(part), "no '{part}' in: {text}");
+            }
+        }
     }
 }
