@@ -200,6 +200,11 @@ impl Conv {
         Ok(e)
     }
 
+    /// Each result is made of a single cell.
+    pub(crate) fn has_kernel_of_one(&self) -> bool {
+        self.spec == ConvSpec::default() && self.kernel == [1; 3]
+    }
+
     fn derivative(&self, makes: Makes) -> Self {
         Self {
             makes,
@@ -331,7 +336,7 @@ impl Op for Conv {
     }
 
     fn pointwise(&self) -> Option<&Conv> {
-        let plain = self.spec == ConvSpec::default() && self.kernel == [1; 3] && self.groups == 1;
+        let plain = self.has_kernel_of_one() && self.groups == 1;
         (plain && self.makes != Makes::Weight).then_some(self)
     }
 

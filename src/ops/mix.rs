@@ -100,11 +100,6 @@ impl Mix {
     /// Channels on either side, at most: a lane holds all results of its columns.
     pub const MOST: usize = 16;
 
-    /// True for a layer of so few channels, from those of the domain to those of the result.
-    pub fn takes(domain: &[usize], result: &[usize]) -> bool {
-        domain[0].max(result[0]) <= Self::MOST
-    }
-
     /// True if the kernel can walk these inputs of the expression; a bias takes the place of one.
     pub fn fits(domain: &[usize], inputs: &[Shape], has_bias: bool) -> bool {
         inputs.len() + usize::from(has_bias) <= MAX_INPUTS && axes(domain, inputs).1.len() <= AXES

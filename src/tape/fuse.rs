@@ -105,7 +105,7 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
             let (source, has_bias) = (inputs[0], inputs.len() > 2);
             let domain = nodes[source].shape.clone();
             let outputs = nodes[id].shape[0];
-            if !Mix::takes(&domain, &nodes[id].shape) || !folder.foldable(&units, source) {
+            if domain[0].max(outputs) > Mix::MOST || !folder.foldable(&units, source) {
                 continue;
             }
             let fits = |domain: &[usize], inputs: &[Shape]| Mix::fits(domain, inputs, has_bias);
@@ -127,15 +127,6 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
         }
     }
     units
-}
-
-/// Whether an elementwise expression may become part of this reader of it.
-pub(super) fn may_fold(nodes: &[Node], reader: Id) -> bool {
-    let Node {
-        op, inputs, shape, ..
-    } = &nodes[reader];
-    let narrow = || Mix::takes(&nodes[inputs[0]].shape, shape);
-    op.elementwise().is_some() || op.reduction().is_some() || (op.pointwise().is_some() && narrow())
 }
 
 /// For each node the elements of the largest tensor that it is computed from, looking through elementwise ops.

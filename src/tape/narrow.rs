@@ -1,33 +1,34 @@
 //! Which results are kept as f16 in memory: activations of layers, where every kernel that reads them can read them so.
 //!
-//! Decided from the ops as they were recorded and from extents without the batch, so that an event is rounded in the same
-//! places whatever the batch: what folding makes of elementwise ops depends on sizes. f32 stay leaves and what follows from
-//! constants alone, outputs and what is but moved to one, sums over many terms and what is computed of them and of inputs
-//! alone, and the few values a shower that are codes, energies or statistics: they cost no traffic.
+//! Decided so that an event is rounded in the same places whatever the batch, though what other passes make of a tape depends
+//! on sizes: from the ops as they were recorded, not as they were folded (`fuse`), and alike for layers one by one and side by
+//! side (`simplify/siblings`). f32 stay leaves and what follows from constants alone, outputs and what is but moved to one, sums
+//! over many terms and what is computed of them and of inputs alone, and results of a single cell: dense layers, whose codes and
+//! energies decide on a whole shower and are little traffic.
 
-use super::fuse::{Unit, may_fold};
-use super::op::{Leaf, Reads};
-use super::shape;
+use super::fuse::Unit;
+use super::op::{Leaf, Op, Reads};
+use super::simplify::as_kind;
 use super::tape::{Id, Node};
-
-/// Values a shower up to which a result stays f32.
-const FEW: usize = 64;
+use crate::ops::conv::Conv;
 
 /// For each node, whether its result is kept as f16. `live` are the recorded nodes that `roots` need.
 pub(super) fn narrowed(nodes: &[Node], units: &[Unit], live: &[bool], roots: &[Id]) -> Vec<bool> {
     let full = needed_in_full(nodes, units, live, roots);
     let settled = settled(nodes, live);
     let activation = activations(nodes);
-    let many = |node: &Node| {
-        let showers = node.shape.last().copied().unwrap_or(1);
-        shape::len(&node.shape) > FEW * showers
-    };
     (nodes.iter().enumerate())
         .map(|(id, node)| {
             let kept = live[id] && activation[id] && node.op.makes_half();
-            kept && !full[id] && settled[id] && many(node)
+            kept && !full[id] && settled[id] && has_cells(node)
         })
         .collect()
+}
+
+/// `[C, .., N]` with more than one cell between channels and showers.
+fn has_cells(node: &Node) -> bool {
+    let inner = node.shape.len().saturating_sub(1);
+    (node.shape.get(1..inner)).is_some_and(|cells| cells.iter().product::<usize>() > 1)
 }
 
 /// What must be f32: outputs, what some reader can only read so, and what is moved to such a place unchanged.
@@ -49,15 +50,30 @@ fn needed_in_full(nodes: &[Node], units: &[Unit], live: &[bool], roots: &[Id]) -
     full
 }
 
-/// What is in memory in every batch, if anything reads it: all but elementwise ops that could be computed by their readers.
+/// What is in memory in every batch, if anything reads it: all but elementwise ops that could be computed by their readers. What
+/// moves elements counts as its readers do, as it is not there where layers are computed side by side.
 fn settled(nodes: &[Node], live: &[bool]) -> Vec<bool> {
-    let mut settled = vec![true; nodes.len()];
-    for (id, node) in nodes.iter().enumerate().filter(|(id, _)| live[*id]) {
-        for &input in &node.inputs {
-            settled[input] &= nodes[input].op.elementwise().is_none() || !may_fold(nodes, id);
+    let moves = |op: &dyn Op| op.elementwise().is_none() && !op.is_view() && is_mover(op);
+    let mut may_fold = vec![false; nodes.len()];
+    for (id, node) in nodes.iter().enumerate().rev().filter(|(id, _)| live[*id]) {
+        let op = node.op.as_ref();
+        let pointwise = as_kind::<Conv>(&node.op).is_some_and(Conv::has_kernel_of_one);
+        let takes = op.elementwise().is_some() || op.reduction().is_some() || pointwise;
+        if takes || moves(op) && may_fold[id] {
+            node.inputs.iter().for_each(|&input| may_fold[input] = true);
         }
     }
-    settled
+    (nodes.iter().zip(may_fold))
+        .map(|(node, folds)| {
+            let op = node.op.as_ref();
+            !(folds && (op.elementwise().is_some() || moves(op)))
+        })
+        .collect()
+}
+
+/// Whether the result holds elements of the operands and no others.
+fn is_mover(op: &dyn Op) -> bool {
+    op.reads(0) == Reads::Moved
 }
 
 /// Results of layers on something that changes from run to run, and what is made of them element by element or moved.
@@ -69,9 +85,8 @@ fn activations(nodes: &[Node]) -> Vec<bool> {
             Some(leaf) => matches!(leaf, Leaf::Input(_)),
             None => any(&changing),
         };
-        let passes = node.op.elementwise().is_some()
-            || node.op.is_view()
-            || (!node.inputs.is_empty() && node.op.reads(0) == Reads::Moved);
+        let passes =
+            node.op.elementwise().is_some() || node.op.is_view() || is_mover(node.op.as_ref());
         let is = match passes {
             true => any(&activation),
             false => changes && node.op.makes_half(),

@@ -131,7 +131,7 @@ fn made_by<'t, T: Op>(v: Var<'t>) -> Option<(Arc<dyn Op>, Vec<Var<'t>>)> {
         .then_some((node.op, inputs))
 }
 
-fn as_kind<T: Op>(op: &Arc<dyn Op>) -> Option<&T> {
+pub(super) fn as_kind<T: Op>(op: &Arc<dyn Op>) -> Option<&T> {
     let op: &dyn Any = op.as_ref();
     op.downcast_ref()
 }
