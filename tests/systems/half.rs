@@ -125,7 +125,8 @@ fn events_of_halves_are_equal_in_any_batch_range_and_form() {
     }
 }
 
-/// The towers of the published generator are computed side by side up to some size: they must be rounded in the same places.
+/// The towers of the published generator are computed side by side up to some size, in the half tier as in the portable one:
+/// they must be rounded in the same places.
 #[test]
 fn events_of_the_published_network_are_equal_in_any_batch() {
     for tier in tiers() {
@@ -140,7 +141,10 @@ fn events_of_the_published_network_are_equal_in_any_batch() {
         let many = events(&mut generator, 16, 0, 16);
         let dispatches = |plan: &Plan| plan.steps.iter().filter(|s| !s.once).count();
         let [one, other] = [8, 16].map(|n| dispatches(&generator.plan(n).expect("a plan")));
-        assert!(2 * one < other, "{one} and {other} dispatches");
+        assert!(
+            tier == Tier::Matrix || 2 * one < other,
+            "{one} and {other} dispatches"
+        );
         let hit = few.iter().filter(|&&e| e > 0.0).count();
         assert!(hit > 0, "{tier}: empty showers");
         assert!(few == many[..few.len()], "{tier}");

@@ -14,8 +14,8 @@ use crate::ops::movement::Concat;
 use crate::tape::{Op, Var};
 
 /// Elements of the largest tensor that is made for all chains at once. Beyond it a layer fills a device by itself, and one
-/// chain after the other stays in the device's caches. Tiers that keep activations as f16 have no limit: which are kept so
-/// depends on their size for a shower, and a shower must not depend on the batch.
+/// chain after the other stays in the device's caches. The tier of cooperative matrices has no limit: whether a layer fills them
+/// depends on its outputs, and a shower must not depend on the batch.
 const MOST: usize = 1 << 22;
 
 pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) -> Option<Var<'t>> {
@@ -31,7 +31,7 @@ fn all_same(parts: &[Var<'_>]) -> bool {
 fn joined<'t>(rules: &mut Rules, parts: &[Var<'t>]) -> Option<Var<'t>> {
     let shape = parts[0].shape();
     let whole = [&[shape.first()? * parts.len()], &shape[1..]].concat();
-    let many = rules.tier == Tier::Portable && whole.iter().product::<usize>() > MOST;
+    let many = rules.tier != Tier::Matrix && whole.iter().product::<usize>() > MOST;
     if many || parts.iter().any(|p| p.shape() != shape) {
         return None;
     }
