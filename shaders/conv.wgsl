@@ -4,7 +4,7 @@
 //   conv            y[o,v,n] = act(bias[o] + sum_{i,k} w[o,i,k] x[i, v * stride + k - pad, n])
 //   conv_transpose  y[o,v,n] = act(bias[o] + sum_{i,k} w[i,o,k] x[i, (v + pad - k) / stride, n]),
 //                   k over the taps for which the division is exact; positions outside x count as zero
-//   act(r) = r for r >= 0, slope * r below (slope 1: identity, 0: relu)
+//   act(r) = r for r >= 0, slope * r below (slope 1: identity, 0: relu); with BY_CELL the bias is bias[o,v]
 // wt is packed by pack.wgsl: [tile of 4 * QUADS outputs o][k in the order d, h, w][i][4 * QUADS], zeros beyond O.
 //
 // A transposed convolution falls apart into stride_d * stride_h * stride_w phases: the output voxels of one phase
@@ -17,7 +17,8 @@
 // the tile fastest. With parts > 1 the plain sums of part s go to y + s * y_part, and sum_parts finishes them.
 //
 // A dense layer y[o,m] = act(bias[o] + sum_i w[o,i] x[i,m]) is the convolution with all extents 1 and N = all columns m;
-// so are 1x1x1 convolutions (m = voxels x batch) and batches of matrix products (operands z * skip apart, biases one after the other).
+// so are 1x1x1 convolutions (m = voxels x batch) and batches of matrix products (operands z * skip apart, biases one after
+// the other).
 
 struct ConvParams {
     batch: u32, inputs: u32, outputs: u32,
@@ -60,6 +61,7 @@ override VECTOR: bool;
 override TAPS: u32; // 1..9, along w
 override EXACT: bool; // TAPS divides the number of taps along w in every phase
 override DEEP: u32; // 1..4 inputs
+override BY_CELL: bool; // each output voxel has a bias of its own
 override SHARE: bool; // where positions in x are 1 apart: the groups are neighbours along w and share loads
 override SPAN: u32 = select(4u, 1u, VECTOR); // positions in a group
 override WINDOW: u32 = select(GROUPS, 1u, SHARE); // positions loaded for a tap
@@ -84,6 +86,7 @@ var<private> v: array<vec4<f32>, 32>;   // loaded x, [input][tap][position]
 var<private> y_at: u32;                 // where this part and z begin in y
 var<private> bias_at: u32;              // and in bias
 var<private> to: array<u32, 32>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
+var<private> cell: array<u32, 32>;      // voxel of y, where BY_CELL
 
 // The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
 // registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads.
@@ -111,10 +114,15 @@ fn add(q: u32, at: u32, step: u32, last: u32) {
 
 fn finish(q: u32, tile: u32) {
     for (var c = 0u; c < LIVE; c++) {
-        var shift = 0.0;
-        if p.has_bias != 0u { shift = bias[bias_at + min((tile * QUADS + q) * 4u + c, p.outputs - 1u)]; }
+        let o = bias_at + min((tile * QUADS + q) * 4u + c, p.outputs - 1u);
+        var shift = vec4<f32>();
+        if !BY_CELL && p.has_bias != 0u { shift = vec4<f32>(bias[o]); }
         for (var j = 0u; j < GROUPS; j++) {
-            let r = acc[(q * 4u + c) * GROUPS + j] + vec4<f32>(shift);
+            if BY_CELL {
+                for (var s = 0u; s < SPAN; s++) { shift[s] = bias[o * (p.out_d * p.out_h * p.out_w) + cell[j * SPAN + s]]; }
+                if SPAN == 1u { shift = vec4<f32>(shift.x); }
+            }
+            let r = acc[(q * 4u + c) * GROUPS + j] + shift;
             acc[(q * 4u + c) * GROUPS + j] = select(r * p.slope, r, r >= vec4<f32>());
         }
     }
@@ -190,6 +198,7 @@ fn sums(id: u32, t: u32) -> bool {
             at[k] = ((pd[k] * p.in_h + ph[k]) * p.in_w + pw[k]) * p.batch + n;
             let v = ((vd * out_step.x + phase_d) * p.out_h + vh * out_step.y + phase_h) * p.out_w + vw * out_step.z + phase_w;
             to[k] = select(0xffffffffu, v * p.batch + n, m < columns && vw < aw.extent);
+            if BY_CELL { cell[k] = select(0u, v, to[k] != 0xffffffffu); }
         }
     }
 

@@ -29,7 +29,7 @@ struct ConvMatrixParams {
     x_skip: u32,     // from one product of the batch z to the next, in elements; 0 to share the operand
     w_skip: u32,
     y_skip: u32,
-    has_bias: u32,   // 0 or 1
+    has_bias: u32,   // 0, 1, or 2: each output voxel has a bias of its own
     slope: f32,
 }
 
@@ -212,7 +212,8 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
                 let v = to[begin + c * T + e % T];
                 if o < p.outputs && v != NONE {
                     var s = slice[own + e / T * (T + 4u) + e % T];
-                    if p.has_bias != 0u { s += bias[here.z * p.outputs + o]; }
+                    if p.has_bias == 1u { s += bias[here.z * p.outputs + o]; }
+                    if p.has_bias == 2u { s += bias[((here.z * p.outputs + o) * plane + v) / p.batch]; }
                     y[here.z * p.y_skip + o * plane + v] = Made(select(s * p.slope, s, s >= 0.0));
                 }
             }

@@ -49,7 +49,8 @@ pub(crate) enum Makes {
     Weight,
 }
 
-/// One of the three maps, with what comes after it in the kernel.
+/// One of the three maps, with what comes after it in the kernel. A bias is `[C]`; the compiler makes those by cell,
+/// `[C,D,H,W]`, for fixed weights (`tape/simplify/cells.rs`).
 #[derive(Clone, Debug)]
 pub struct Conv {
     pub(crate) makes: Makes,
@@ -185,15 +186,14 @@ impl Conv {
             )));
         }
         if let Some(bias) = x.get(2) {
-            let channels = if self.makes == Makes::Small {
-                e.small_channels
-            } else {
-                e.large_channels
+            let (channels, cells) = match self.makes {
+                Makes::Small => (groups * e.small_channels, small),
+                _ => (groups * e.large_channels, self.large),
             };
-            if *bias != [groups * channels] {
+            let by_cell = [&[channels], &cells[..]].concat();
+            if *bias != [channels] && **bias != by_cell[..] {
                 return Err(wrong(format!(
-                    "expected a bias of [{}], got {bias:?}",
-                    groups * channels
+                    "expected a bias of [{channels}], got {bias:?}"
                 )));
             }
         }

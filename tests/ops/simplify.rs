@@ -126,6 +126,59 @@ fn batch_norm_moves_into_weights() {
 }
 
 #[test]
+fn what_is_added_to_each_cell_is_a_bias() {
+    let mut random = Random(23);
+    for case in 0..8 {
+        let mut draw = |low: usize, high: usize| low + random.below(high - low + 1);
+        // Batches that are walked in fours and one by one, few outputs and many.
+        let (i, o, n) = (draw(1, 4), draw(1, 19), [1, 4, 7, 36][case % 4]);
+        let (cells, kernel) = (
+            [draw(2, 4), draw(3, 5), draw(4, 6)],
+            [draw(1, 2), draw(2, 3), draw(1, 3)],
+        );
+        let spec = ConvSpec {
+            stride: [1, draw(1, 2), draw(1, 2)],
+            padding: [0, draw(0, 1), 0],
+        };
+        let name = format!("{i} to {o}, {cells:?} {kernel:?} {spec:?}, batch {n}");
+        let up = case % 2 == 1;
+        let plan = same(&name, i * kernel.iter().product::<usize>(), |g| {
+            let x = g.input(&[i, cells[0], cells[1], cells[2], n]);
+            let shape = if up { [i, o] } else { [o, i] };
+            let w = g.state(&[&shape[..], &kernel].concat());
+            let y = match up {
+                true => x.conv_transpose(w, None, &spec, [0; 3]),
+                false => x.conv(w, None, &spec),
+            };
+            let made = y.shape();
+            let bias = g.state(&[&made[..4], &[1]].concat());
+            (bias + y).leaky_relu(0.1)
+        });
+        assert_eq!(kernels(&plan).len(), 1, "{name}: {plan}");
+    }
+    // Of a shower, of a row of cells, behind an activation, behind a layer of kernel 1.
+    let stays = |add: &dyn for<'t> Fn(&Given<'t>, Var<'t>) -> Var<'t>| {
+        let plan = same("no bias", 9, |g| {
+            let y = g.input(&[3, 1, 5, 6, 7]);
+            add(
+                g,
+                y.conv(g.state(&[4, 3, 1, 3, 1]), None, &ConvSpec::default()),
+            )
+        });
+        assert_eq!(count(&plan, "map"), 1, "{plan}");
+    };
+    stays(&|g, y| y + g.input(&[4, 1, 3, 6, 1]));
+    stays(&|g, y| y + g.state(&[4, 1, 1, 6, 1]));
+    stays(&|g, y| y.relu() + g.state(&[4, 1, 3, 6, 1]));
+    let plan = same("kernel 1", 3, |g| {
+        let y = g.input(&[3, 1, 5, 6, 7]);
+        let y = y.conv(g.state(&[20, 3, 1, 1, 1]), None, &ConvSpec::default());
+        y + g.state(&[20, 1, 5, 6, 1])
+    });
+    assert_eq!(count(&plan, "map"), 1, "{plan}");
+}
+
+#[test]
 fn what_is_read_twice_or_does_not_fit_stays() {
     // Behind a norm of the voxels instead of channels, and of a result that is read beside its norm.
     let plan = same("by voxel", 3, |g| {

@@ -256,7 +256,11 @@ pub(super) fn lower(
         blocks as u32,
     ]);
     words.extend([z.x, if z.count > 1 { weights } else { 0 }, z.y]);
-    words.extend([u32::from(finish.bias.is_some()), finish.slope.to_bits()]);
+    let bias = match finish.bias {
+        None => 0,
+        Some(_) => 1 + u32::from(finish.by_cell),
+    };
+    words.extend([bias, finish.slope.to_bits()]);
     let params: ConvMatrixParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
     let vector = c.batch % 4 == 0 && z.x % 4 == 0;
     let overrides = [

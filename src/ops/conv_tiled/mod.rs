@@ -95,6 +95,8 @@ const ONE: Stack = Stack {
 #[derive(Clone, Copy)]
 struct Finish {
     bias: Option<Slot>,
+    /// The bias has a number for each output voxel, not only for each channel.
+    by_cell: bool,
     slope: f32,
 }
 
@@ -132,6 +134,10 @@ fn run(
     let y_part = voxels * c.outputs * c.batch * z.count;
     let vector = c.batch % 4 == 0 && z.x % 4 == 0 && z.y % 4 == 0;
     let last = t.parts == 1;
+    assert!(
+        last || !finish.by_cell,
+        "made for fixed weights alone, where no sum is cut"
+    );
     let bias = finish.bias.filter(|_| last);
     let mut words = vec![c.batch, c.inputs, c.outputs];
     words.extend(c.words());
@@ -152,6 +158,7 @@ fn run(
         ("DEEP", f64::from(t.deep)),
         ("SHARE", flag(t.share)),
         ("VECTOR", flag(vector)),
+        ("BY_CELL", flag(finish.by_cell)),
     ];
     let target = if last {
         y
@@ -235,6 +242,7 @@ pub(super) fn lower(
     let c = Problem::new(e, op.makes == Makes::Large, x.len() > 2);
     let finish = Finish {
         bias: x.get(2).copied(),
+        by_cell: x.len() > 2 && l.input_shape(2).len() > 1,
         slope: op.slope,
     };
     let voxels = |extent: [u32; 3]| extent.iter().product::<u32>() * c.batch;
@@ -279,6 +287,7 @@ pub(super) fn matmul(
     let c = dense(n as u32, k as u32, m as u32, false);
     let no = Finish {
         bias: None,
+        by_cell: false,
         slope: 1.0,
     };
     let stack = Stack {

@@ -23,6 +23,7 @@ pub(super) fn weight(
     let c = Problem::new(e, false, false);
     let no = Finish {
         bias: None,
+        by_cell: false,
         slope: 1.0,
     };
     if c.taps() == 1 && c.stride == [1; 3] && c.pad == [0; 3] && (c.batch as usize) <= FEW_COLUMNS {

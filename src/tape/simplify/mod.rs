@@ -5,12 +5,14 @@
 //!
 //! | file | rule |
 //! |---|---|
+//! | `cells` | what is added to each cell behind a convolution is its bias |
 //! | `channels` | factors and shifts of channels behind a convolution move into its weights and bias: batch norm |
 //! | `siblings` | chains of like layers that are joined at their end are computed side by side: the towers of a generator |
 //! | `statistics` | sums of `x k + l` where `k` and `l` do not change along what is summed; a convolution of one channel with kernel 1 is a product: norms over voxels |
 //! | `moments` | a mean and the variance about it come from one pass over the memory |
 //! | `upsample` | a convolution of repeated cells is a transposed one of the cells themselves |
 
+mod cells;
 mod channels;
 mod moments;
 mod siblings;
@@ -48,8 +50,9 @@ pub(super) fn simplified(tape: &Tape, roots: &[Id], tier: Tier) -> (Tape, Vec<Id
         rules.readers[result.id] = rules.readers[result.id].max(readers[id]);
         result
     });
-    // Last, as the other rules know sums.
-    moments::paired(&simpler, &roots)
+    // Last, as the other rules know sums and shifts.
+    let (simpler, roots) = moments::paired(&simpler, &roots);
+    cells::biased(&simpler, &roots)
 }
 
 /// Records what `roots` need on a new tape: `record` makes a node of the old tape, given its inputs on the new one.
