@@ -11,6 +11,7 @@ use super::op::{Leaf, Op, Reads};
 use super::simplify::as_kind;
 use super::tape::{Id, Node};
 use crate::ops::conv::Conv;
+use crate::ops::mix::Mix;
 
 /// For each node, whether its result is kept as f16. `live` are the recorded nodes that `roots` need.
 pub(super) fn narrowed(nodes: &[Node], units: &[Unit], live: &[bool], roots: &[Id]) -> Vec<bool> {
@@ -57,8 +58,12 @@ fn settled(nodes: &[Node], live: &[bool]) -> Vec<bool> {
     let mut may_fold = vec![false; nodes.len()];
     for (id, node) in nodes.iter().enumerate().rev().filter(|(id, _)| live[*id]) {
         let op = node.op.as_ref();
-        let pointwise = as_kind::<Conv>(&node.op).is_some_and(Conv::has_kernel_of_one);
-        let takes = op.elementwise().is_some() || op.reduction().is_some() || pointwise;
+        // Of the layers that expressions are folded into what is the same side by side.
+        let narrow = as_kind::<Conv>(&node.op).is_some_and(|layer| {
+            let inputs = nodes[node.inputs[0]].shape[0] / layer.groups;
+            layer.has_kernel_of_one() && inputs <= Mix::MOST
+        });
+        let takes = op.elementwise().is_some() || op.reduction().is_some() || narrow;
         if takes || moves(op) && may_fold[id] {
             node.inputs.iter().for_each(|&input| may_fold[input] = true);
         }

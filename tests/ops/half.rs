@@ -77,7 +77,7 @@ fn counted(plan: &Plan, kernel: &str) -> [usize; 2] {
     ]
 }
 
-/// Weights of a layer that changes nothing. Of kernel 3, as what is read by one of kernel 1 may become part of that.
+/// Weights of a layer that changes nothing. Of kernel 3, as what is read by a narrow one of kernel 1 may become part of that.
 fn eye(channels: usize) -> Nd {
     Nd::build(&[channels, channels, 1, 1, 3], |at| {
         f64::from(u8::from(at[0] == at[1] && at[4] == 1))
