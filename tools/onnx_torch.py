@@ -33,11 +33,13 @@ def _gemm(x, w, b=None, *, transB=0):
     return y if b is None else y + b
 
 
-def _slice(x, starts, ends, axes=None):
+def _slice(x, starts, ends, axes=None, steps=None):
     starts, ends = _list(starts), _list(ends)
-    for axis, start, end in zip(range(len(starts)) if axes is None else _list(axes), starts, ends):
-        x = x.narrow(axis, start, min(end, x.shape[axis]) - start)
-    return x
+    axes = range(len(starts)) if axes is None else _list(axes)
+    part = [slice(None)] * x.dim()
+    for axis, *begin_end_step in zip(axes, starts, ends, [1] * len(starts) if steps is None else _list(steps)):
+        part[axis] = slice(*begin_end_step)
+    return x[tuple(part)]
 
 
 def _reshape(x, shape):
@@ -60,7 +62,8 @@ def _resize(x, _roi, scales, *_, **__):
 OPERATORS = {
     "Conv": _conv("conv"), "ConvTranspose": _conv("conv_transpose"), "Gemm": _gemm, "Slice": _slice, "Pad": _pad,
     "Reshape": _reshape, "Resize": _resize, "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div,
-    "Max": torch.maximum, "Min": torch.minimum, "Exp": torch.exp, "Log": torch.log, "Sqrt": torch.sqrt, "Abs": torch.abs,
+    "MatMul": torch.matmul, "Max": torch.maximum, "Min": torch.minimum, "Exp": torch.exp, "Log": torch.log, "Sqrt": torch.sqrt,
+    "Abs": torch.abs,
     "Reciprocal": torch.reciprocal, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh, "Relu": torch.relu, "Neg": torch.neg,
     "Softplus": f.softplus, "Identity": lambda x: x, "Greater": torch.gt, "Equal": torch.eq, "Where": torch.where,
     "LeakyRelu": lambda x, *, alpha: f.leaky_relu(x, alpha),

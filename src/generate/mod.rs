@@ -324,21 +324,27 @@ impl Generator {
         tape.compile(&self.gpu, &[(form.output(), wanted)], options)
     }
 
-    /// The plan of the sampler for `batch` showers.
+    /// How many showers a program for `batch` of them makes at once: so many, filled up, or fewer where they do not fit the
+    /// device.
+    pub fn at_once(&mut self, batch: usize) -> Result<usize> {
+        self.prepare(filled(batch), Form::Cells)
+    }
+
+    /// The plan of the sampler for [as many showers](Self::at_once) of `batch` as fit the device.
     pub fn plan(&mut self, batch: usize) -> Result<Plan> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.at_once(batch)?;
         Ok(self.programs[&(batch, Form::Cells)].plan().clone())
     }
 
     /// Times by kernel of one batch of the sampler, with the inputs of the last one.
     pub fn profile(&mut self, batch: usize) -> Result<Profile> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.at_once(batch)?;
         self.programs[&(batch, Form::Cells)].profile()
     }
 
     /// Times by dispatch, in order, as [`profile`](Self::profile).
     pub fn step_times(&mut self, batch: usize) -> Result<Vec<StepTime>> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.at_once(batch)?;
         self.programs[&(batch, Form::Cells)].step_times()
     }
 }

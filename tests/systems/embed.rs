@@ -191,6 +191,7 @@ fn too_little_memory_makes_the_batch_smaller_and_then_an_error() {
     gpu.limit_memory(Some(gpu.memory_held()));
     generator.set_batch(32);
     assert!(generator.generate(&labels, AT.0, AT.1).expect("smaller") == wanted);
+    assert_eq!(generator.at_once(32).expect("a program"), 16);
 
     let fresh = Generator::untrained(&gpu, small()).err();
     assert!(matches!(fresh, Some(Error::OutOfMemory(_))), "{fresh:?}");

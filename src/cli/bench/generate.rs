@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use calogen::generate::{Generator, LabelRows, filled};
+use calogen::generate::{Generator, LabelRows};
 use calogen::gpu::Tier;
 use calogen::models::Preset;
 use calogen::report::{Axis, Figure, Plot, Role, Series};
@@ -210,9 +210,8 @@ fn time(
         rates.push(now.elapsed().as_secs_f64() / (batch * STREAM) as f64);
     }
     let shower = Timing::of(rates);
-    // A batch is filled up; only what was asked for counts as done.
-    let padded = filled(batch) as f64;
-    let (gflop, gbytes) = (plan.flops() / padded * 1e-9, plan.bytes() / padded * 1e-9);
+    let at_once = generator.at_once(batch)? as f64;
+    let (gflop, gbytes) = (plan.flops() / at_once * 1e-9, plan.bytes() / at_once * 1e-9);
     let wire = 4e-9 * generator.shape().iter().product::<usize>() as f64;
     let floor = ceilings.map(|c| {
         let times = [
