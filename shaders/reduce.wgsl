@@ -15,36 +15,6 @@ override INPUTS: u32;
 override RANK: u32; // reduced axes
 override JOIN: u32; // 0 sum, 1 maximum, 2 minimum
 
-struct ReduceParams {
-    outputs: u32, terms: u32, parts: u32, chunk: u32,
-    a1: u32, a2: u32, a3: u32, b1: u32, b2: u32, b3: u32, scale: f32,
-    s00: u32, s01: u32, s02: u32, s03: u32, s04: u32, s05: u32, s06: u32, s07: u32,
-    s10: u32, s11: u32, s12: u32, s13: u32, s14: u32, s15: u32, s16: u32, s17: u32,
-    s20: u32, s21: u32, s22: u32, s23: u32, s24: u32, s25: u32, s26: u32, s27: u32,
-    s30: u32, s31: u32, s32: u32, s33: u32, s34: u32, s35: u32, s36: u32, s37: u32,
-    s40: u32, s41: u32, s42: u32, s43: u32, s44: u32, s45: u32, s46: u32, s47: u32,
-    s50: u32, s51: u32, s52: u32, s53: u32, s54: u32, s55: u32, s56: u32, s57: u32,
-    k0: f32, k1: f32, k2: f32, k3: f32, k4: f32, k5: f32, k6: f32, k7: f32, k8: f32, k9: f32, k10: f32, k11: f32,
-    l0: f32, l1: f32, l2: f32, l3: f32, l4: f32, l5: f32, l6: f32, l7: f32, l8: f32, l9: f32, l10: f32, l11: f32,
-}
-
-@group(0) @binding(0) var<uniform> p: ReduceParams;
-@group(0) @binding(1) var<storage, read> x0: array<f32>;
-@group(0) @binding(2) var<storage, read> x1: array<f32>;
-@group(0) @binding(3) var<storage, read> x2: array<f32>;
-@group(0) @binding(4) var<storage, read> x3: array<f32>;
-@group(0) @binding(5) var<storage, read> x4: array<f32>;
-@group(0) @binding(6) var<storage, read> x5: array<f32>;
-@group(0) @binding(7) var<storage, read_write> y: array<f32>;
-// The same buffers in reduce_lane_four.
-@group(0) @binding(1) var<storage, read> q0: array<Four>;
-@group(0) @binding(2) var<storage, read> q1: array<Four>;
-@group(0) @binding(3) var<storage, read> q2: array<Four>;
-@group(0) @binding(4) var<storage, read> q3: array<Four>;
-@group(0) @binding(5) var<storage, read> q4: array<Four>;
-@group(0) @binding(6) var<storage, read> q5: array<Four>;
-@group(0) @binding(7) var<storage, read_write> y4: array<Four>;
-
 // Infinity, from bits made at run time: the language has no literal for it.
 fn infinity() -> f32 {
     return bitcast<f32>((p.terms & 0u) | 0x7f800000u);

@@ -6,7 +6,7 @@ use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
 use crate::tape::{Lowering, Shape, Slot, shape};
 
 params! {
-    /// See `reduce.wgsl` and `moments.wgsl`.
+    /// See `lib/terms.wgsl`.
     ReduceParams {
         outputs: u32, terms: u32, parts: u32, chunk: u32,
         a1: u32, a2: u32, a3: u32, b1: u32, b2: u32, b3: u32, scale: f32,
