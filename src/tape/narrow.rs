@@ -7,8 +7,8 @@
 //! energies decide on a whole shower and are little traffic.
 
 use super::fuse::Unit;
-use super::op::{Leaf, Op, Reads};
-use super::simplify::as_kind;
+use super::op::{Op, Reads};
+use super::simplify::{as_kind, is_fixed};
 use super::tape::{Id, Node};
 use crate::ops::conv::Conv;
 use crate::ops::mix::Mix;
@@ -83,20 +83,15 @@ fn is_mover(op: &dyn Op) -> bool {
 
 /// Results of layers on something that changes from run to run, and what is made of them element by element or moved.
 fn activations(nodes: &[Node]) -> Vec<bool> {
-    let (mut changing, mut activation) = (Vec::new(), Vec::new());
+    let (mut fixed, mut activation) = (Vec::new(), Vec::<bool>::new());
     for node in nodes {
-        let any = |of: &[bool]| node.inputs.iter().any(|&i| of[i]);
-        let changes = match node.op.leaf() {
-            Some(leaf) => matches!(leaf, Leaf::Input(_)),
-            None => any(&changing),
-        };
         let passes =
             node.op.elementwise().is_some() || node.op.is_view() || is_mover(node.op.as_ref());
         let is = match passes {
-            true => any(&activation),
-            false => changes && node.op.makes_half(),
+            true => node.inputs.iter().any(|&i| activation[i]),
+            false => !is_fixed(node, &fixed) && node.op.makes_half(),
         };
-        changing.push(changes);
+        fixed.push(is_fixed(node, &fixed));
         activation.push(is);
     }
     activation

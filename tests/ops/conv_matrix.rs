@@ -7,7 +7,7 @@
 
 use calogen::gpu::Tier;
 use calogen::ops::ConvSpec;
-use calogen::tape::{Options, Tape, Var};
+use calogen::tape::{Options, Plan, Tape, Var};
 
 use crate::common::{Nd, POISON, Random, close, gpu};
 use crate::conv::{conv, conv_transpose};
@@ -41,12 +41,12 @@ fn offered() -> bool {
     false
 }
 
-/// Runs `f` on the inputs. The second result is whether the kernel of the tier was used.
-fn run(
+/// Runs `f` on the inputs; its plan says which kernels did.
+pub(crate) fn run_planned(
     inputs: &[&Nd],
     options: Options,
     f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>,
-) -> (Vec<f32>, bool) {
+) -> (Vec<f32>, Plan) {
     let tape = Tape::new();
     let names: Vec<String> = (0..inputs.len()).map(|i| format!("x{i}")).collect();
     let shapes = names.iter().zip(inputs);
@@ -56,12 +56,18 @@ fn run(
         program.set(name, &x.f32()).unwrap();
     }
     program.run().unwrap();
-    let used = program
-        .plan()
-        .steps
-        .iter()
-        .any(|s| s.kernel == "conv_matrix");
-    (program.read("y").unwrap(), used)
+    (program.read("y").unwrap(), program.plan().clone())
+}
+
+/// As [`run_planned`]; whether the matrix kernel ran instead of the plan.
+fn run(
+    inputs: &[&Nd],
+    options: Options,
+    f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>,
+) -> (Vec<f32>, bool) {
+    let (y, plan) = run_planned(inputs, options, f);
+    let used = plan.steps.iter().any(|s| s.kernel == "conv_matrix");
+    (y, used)
 }
 
 /// Multiples of 1/16 in [-1, 1): sums of 2^16 products of two are exact in f32.

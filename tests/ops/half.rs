@@ -9,7 +9,7 @@ use calogen::ops::ConvSpec;
 use calogen::tape::{Options, Plan, Tape, Var};
 
 use crate::common::{Nd, POISON, Random, gpu};
-use crate::conv_matrix::{Layer, SIZES, sixteenths, uniform};
+use crate::conv_matrix::{Layer, SIZES, run_planned, sixteenths, uniform};
 use crate::local;
 use crate::matmul::matmul;
 
@@ -40,24 +40,6 @@ fn tiers() -> Vec<Tier> {
     }
     let tiers = [Tier::Half, Tier::Matrix].into_iter();
     tiers.filter(|&t| about.check_tier(t).is_ok()).collect()
-}
-
-/// Runs `f` on the inputs.
-fn run(
-    inputs: &[&Nd],
-    options: Options,
-    f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>,
-) -> (Vec<f32>, Plan) {
-    let tape = Tape::new();
-    let names: Vec<String> = (0..inputs.len()).map(|i| format!("x{i}")).collect();
-    let shapes = names.iter().zip(inputs);
-    let x: Vec<Var> = shapes.map(|(n, x)| tape.input(n, &x.shape)).collect();
-    let program = tape.compile(gpu(), &[("y", f(&x))], options).unwrap();
-    for (name, x) in names.iter().zip(inputs) {
-        program.set(name, &x.f32()).unwrap();
-    }
-    program.run().unwrap();
-    (program.read("y").unwrap(), program.plan().clone())
 }
 
 fn is_half(name: &str) -> bool {
@@ -117,7 +99,7 @@ fn layers_read_and_write_halves() {
             let want = layer.want(&inputs);
             let [before, after] = [eye(inputs[0].shape[0]), eye(want.shape[0])];
             let [x, w, b] = &inputs;
-            let (got, plan) = run(&[x, w, b, &before, &after], options(tier), |v| {
+            let (got, plan) = run_planned(&[x, w, b, &before, &after], options(tier), |v| {
                 same(layer.record([same(v[0], v[3]), v[1], v[2]]), v[4])
             });
             rounded += close(&format!("{tier}: {}", layer.name), &got, &want, 1.0);
@@ -143,7 +125,7 @@ fn maps_and_narrow_layers_read_and_write_halves() {
             let s = sixteenths(&[18, 1, 1, 1, n], &mut random);
             let want = x.zip(&s, |x, s| x - s).zip(&x, |d, x| d * x + 0.5);
             let what = format!("{tier}: map of {n} showers");
-            let (got, plan) = run(&[&x, &s, &eye(18)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &s, &eye(18)], options(tier), |v| {
                 let h = same(v[0], v[2]);
                 same((h - v[1]) * h + 0.5, v[2])
             });
@@ -158,10 +140,11 @@ fn maps_and_narrow_layers_read_and_write_halves() {
             let f = x.zip(&s, |x, s| (x - s).max(0.0));
             let want = crate::conv::conv(&f, &w, Some(&b), &ConvSpec::default());
             let what = format!("{tier}: narrow layer of {n} showers");
-            let (got, plan) = run(&[&x, &s, &w, &b, &eye(5), &eye(7)], options(tier), |v| {
-                let f = (same(v[0], v[4]) - v[1]).relu();
-                same(f.conv(v[2], Some(v[3]), &ConvSpec::default()), v[5])
-            });
+            let (got, plan) =
+                run_planned(&[&x, &s, &w, &b, &eye(5), &eye(7)], options(tier), |v| {
+                    let f = (same(v[0], v[4]) - v[1]).relu();
+                    same(f.conv(v[2], Some(v[3]), &ConvSpec::default()), v[5])
+                });
             close(&what, &got, &want, 1.0);
             assert_eq!(counted(&plan, "mix"), [1, 1], "{what}");
         }
@@ -175,14 +158,14 @@ fn sums_and_maxima_read_halves_and_stay_f32() {
         for n in [3, 8, 32] {
             let x = sixteenths(&[18, 3, 5, 2, n], &mut random);
             let squares = x.map(|x| x * x);
-            let (got, plan) = run(&[&x, &eye(18)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &eye(18)], options(tier), |v| {
                 let h = same(v[0], v[1]);
                 (h * h).sum(&[1, 2, 3])
             });
             let what = format!("{tier}: sum of {n} showers");
             close(&what, &got, &squares.sum(&[1, 2, 3]), 0.0);
             assert_eq!(counted(&plan, "reduce"), [1, 0], "{what}");
-            let (got, plan) = run(&[&x, &eye(18)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &eye(18)], options(tier), |v| {
                 same(v[0], v[1]).max_keep(&[0, 4])
             });
             let largest = x.reduce(&[0, 4], f64::NEG_INFINITY, f64::max);
@@ -193,7 +176,7 @@ fn sums_and_maxima_read_halves_and_stay_f32() {
         let x = sixteenths(&[18, 9, 8, 4, 3], &mut random);
         let mean = x.mean(&[1, 2, 3]);
         let want = x.zip(&mean, |x, m| (x - m).powi(2)).mean(&[1, 2, 3]);
-        let (got, plan) = run(&[&x, &eye(18)], options(tier), |v| {
+        let (got, plan) = run_planned(&[&x, &eye(18)], options(tier), |v| {
             let h = same(v[0], v[1]);
             let mean = h.mean_keep(&[1, 2, 3]);
             (h - mean).square().mean_keep(&[1, 2, 3])
@@ -214,7 +197,7 @@ fn halves_are_moved_as_they_are() {
         let mut random = Random(24);
         for n in [3, 8] {
             let x = sixteenths(&[18, 3, 5, 2, n], &mut random);
-            let (got, plan) = run(&[&x, &eye(18), &eye(36)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &eye(18), &eye(36)], options(tier), |v| {
                 let h = same(v[0], v[1]);
                 let around = [(0, 0), (1, 0), (0, 2), (0, 0), (0, 0)];
                 let padded = h
@@ -234,13 +217,13 @@ fn halves_are_moved_as_they_are() {
             assert_eq!(close(&what, &got, &want, 0.0), 0);
             assert_eq!(counted(&plan, "move_into"), [2, 2], "{what}");
             assert_eq!(counted(&plan, "move_window"), [2, 2], "{what}");
-            let (got, plan) = run(&[&x, &eye(18), &eye(3)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &eye(18), &eye(3)], options(tier), |v| {
                 let turned = same(v[0], v[1]).permute(&[1, 0, 2, 3, 4]);
                 same(turned, v[2])
             });
             close(&what, &got, &x.permute(&[1, 0, 2, 3, 4]), 0.0);
             assert_eq!(counted(&plan, "move_window"), [1, 0], "{what}");
-            let (got, plan) = run(&[&x, &eye(18)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &eye(18)], options(tier), |v| {
                 same(v[0], v[1]).batch_first().sum(&[0])
             });
             close(&what, &got, &x.sum(&[4]), 0.0);
@@ -258,7 +241,7 @@ fn layers_of_places_and_stacks_read_and_write_halves() {
             let w = sixteenths(&[3, 4, 7, 18 * 6], &mut random);
             let want = local::oracle(&x, &w, [3, 2], [2, 1]);
             let what = format!("{tier}: places, {n} showers");
-            let (got, plan) = run(&[&x, &w, &eye(18), &eye(7)], options(tier), |v| {
+            let (got, plan) = run_planned(&[&x, &w, &eye(18), &eye(7)], options(tier), |v| {
                 let h = same(v[0].reshape(&[18, 1, 7, 5, n]), v[2]);
                 let y = (h.reshape(&[18, 7, 5, n])).locally_connected2d(v[1], None, [3, 2], [2, 1]);
                 same(y.reshape(&[7, 1, 3, 4, n]), v[3])
@@ -269,7 +252,7 @@ fn layers_of_places_and_stacks_read_and_write_halves() {
         let x = sixteenths(&[18, 3, 5, 2, 7], &mut random);
         let a = sixteenths(&[2, 37, 9], &mut random);
         let want = matmul(&a, &x.reshape(&[2, 9, 210]));
-        let (got, plan) = run(&[&x, &a, &eye(18), &eye(74)], options(tier), |v| {
+        let (got, plan) = run_planned(&[&x, &a, &eye(18), &eye(74)], options(tier), |v| {
             let h = same(v[0], v[2]).reshape(&[2, 9, 210]);
             same(v[1].matmul(h).reshape(&[74, 3, 5, 2, 7]), v[3])
         });
@@ -285,7 +268,7 @@ fn halves_take_half_the_bytes() {
     for tier in tiers() {
         let x = Nd::zeros(&[18, 3, 5, 2, 8]);
         let plan = |tier| {
-            run(&[&x, &eye(18)], options(tier), |v| {
+            run_planned(&[&x, &eye(18)], options(tier), |v| {
                 same(same(v[0], v[1]), v[1])
             })
             .1
@@ -309,7 +292,7 @@ fn what_must_be_f32_stays_so() {
     for tier in tiers() {
         type Network = dyn for<'t> Fn(&[Var<'t>]) -> Var<'t>;
         let halves = |inputs: &[&Nd], options, f: &Network| {
-            let plan = run(inputs, options, f).1;
+            let plan = run_planned(inputs, options, f).1;
             counted(&plan, "").iter().sum::<usize>()
         };
         let e = eye(18);
@@ -346,7 +329,7 @@ fn what_must_be_f32_stays_so() {
 fn what_is_beyond_f16_becomes_infinite() {
     for tier in tiers() {
         let x = Nd::full(&[18, 3, 5, 2, 3], 40000.0);
-        let (got, _) = run(&[&x, &eye(18)], options(tier), |v| {
+        let (got, _) = run_planned(&[&x, &eye(18)], options(tier), |v| {
             let h = same(v[0], v[1]);
             same(same(h + h, v[1]), v[1]).sum(&[1, 2, 3])
         });
@@ -374,7 +357,7 @@ fn a_shower_is_the_same_in_any_batch() {
         }
         let results = [64, 40, 8, 3, 1].map(|n| {
             let x = Nd::build(&[20, 3, 5, 2, n], |at| whole.at(at));
-            let (y, plan) = run(&[&x, &w, &narrow], options(tier), |v| {
+            let (y, plan) = run_planned(&[&x, &w, &narrow], options(tier), |v| {
                 let h = v[0].conv(v[1], None, &spec);
                 let a = normed(h).sigmoid();
                 let b = (a.conv(v[1], None, &spec) + a).relu();

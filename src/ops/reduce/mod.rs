@@ -4,7 +4,9 @@ mod moments;
 mod walk;
 
 pub(crate) use moments::pays;
-use walk::{Axes, BINDINGS, By, Call, Kernels, ReduceParams, WG, extent, folded, split};
+use walk::{
+    Axes, BINDINGS, By, Call, Kernels, LONGEST, ReduceParams, WG, cost, cut, extent, folded, split,
+};
 pub(crate) use walk::{Folded, fits};
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use super::map::{BINDINGS_OF_FOUR, Expression};
 use crate::gpu::{Kernel, wgsl};
 use crate::onnx::Attribute;
-use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
 
 /// How terms are joined.
@@ -64,8 +66,6 @@ static BY_LANE: Kernels = Kernels {
 pub(super) static KERNELS: &[&Kernel] = &[&LANE, &LANE_FOUR, &ROWS, &GROUP];
 pub(super) use moments::KERNELS as MOMENTS_KERNELS;
 
-/// Terms that one lane joins before the reduction is cut into parts.
-const LONGEST: usize = 256;
 /// Lanes that make a cut worth its second pass.
 const BUSY: usize = 4096;
 
@@ -172,16 +172,16 @@ impl Op for Reduce {
         // Where a shower must be the same in any batch, the choice must not depend on it either.
         let by_lane =
             terms < 16 || l.per_shower() || (outputs >= 8 && last(&kept) <= last(&reduced));
-        let per_lane = if by_lane { terms } else { terms.div_ceil(WG) };
-        // By lane the cut depends on the length alone, so that a shower's sum is the same in any batch.
-        let busy = if by_lane {
-            1
-        } else {
-            (BUSY / (outputs * WG)).min(per_lane / 64)
+        let (chunk, parts) = match by_lane {
+            true => cut(terms),
+            false => {
+                let per_lane = terms.div_ceil(WG);
+                let busy = (BUSY / (outputs * WG)).min(per_lane / 64);
+                let wanted = per_lane.div_ceil(LONGEST).max(busy).max(1);
+                let chunk = (per_lane.div_ceil(wanted) * WG).max(1);
+                (chunk, terms.div_ceil(chunk).max(1))
+            }
         };
-        let wanted = per_lane.div_ceil(LONGEST).max(busy).max(1);
-        let chunk = (per_lane.div_ceil(wanted) * if by_lane { 1 } else { WG }).max(1);
-        let parts = terms.div_ceil(chunk).max(1);
         let by = if by_lane {
             By::Lane(&BY_LANE)
         } else {
@@ -227,15 +227,7 @@ impl Op for Reduce {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let (steps, domain) = match &self.folded {
-            Some(f) => (f.expression.flops(), shape::len(&f.domain)),
-            None => (0.0, shape::len(x[0])),
-        };
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: (steps + 1.0) * domain as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        cost(&self.folded, x, y, 1.0)
     }
 }
 

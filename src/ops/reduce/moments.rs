@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use super::LONGEST;
-use super::walk::{BINDINGS, By, Call, Folded, Kernels, ReduceParams, WG, extent, folded, split};
+use super::walk::{
+    BINDINGS, By, Call, Folded, Kernels, LONGEST, ReduceParams, WG, cost, cut, extent, folded,
+    split,
+};
 use crate::Result;
 use crate::gpu::{Kernel, fold, read, wgsl, write};
 use crate::ops::map::BINDINGS_OF_FOUR;
@@ -48,12 +50,6 @@ pub(crate) struct Moments {
     axes: Vec<usize>,
     /// What is reduced, if not the operand; set by the compiler.
     folded: Option<Folded>,
-}
-
-/// Terms of a part and the number of parts. They depend on the length alone, so that a shower's are the same in any batch.
-fn cut(terms: usize) -> (usize, usize) {
-    let chunk = terms.div_ceil(terms.div_ceil(LONGEST).max(1)).max(1);
-    (chunk, terms.div_ceil(chunk).max(1))
 }
 
 /// Whether terms are so many that they are cut: else a mean and a variance of their own take two dispatches, and this three.
@@ -107,15 +103,7 @@ impl Op for Moments {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let (steps, domain) = match &self.folded {
-            Some(f) => (f.expression.flops(), shape::len(&f.domain)),
-            None => (0.0, shape::len(x[0])),
-        };
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: (steps + 4.0) * domain as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        cost(&self.folded, x, y, 4.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::gpu::{Binding, Kernel, fold, params, read, write};
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
-use crate::tape::{Lowering, Shape, Slot, shape};
+use crate::tape::{Cost, Lowering, Shape, Slot, shape};
 
 params! {
     /// See `lib/terms.wgsl`.
@@ -74,6 +74,29 @@ pub(super) fn split(domain: &[usize], inputs: &[Shape], axes: &[usize]) -> (Axes
         shape::collapse(&list)
     };
     (side(false), side(true))
+}
+
+/// What it costs to reduce `x`, or what is folded in, to `y` with so many operations a term.
+pub(super) fn cost(folded: &Option<Folded>, x: &[&[usize]], y: &[usize], each: f64) -> Cost {
+    let (steps, terms) = match folded {
+        Some(f) => (f.expression.flops(), shape::len(&f.domain)),
+        None => (0.0, shape::len(x[0])),
+    };
+    let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
+    Cost {
+        flops: (steps + each) * terms as f64,
+        bytes: 4.0 * elements as f64,
+    }
+}
+
+/// Terms that one lane joins before the reduction is cut into parts.
+pub(super) const LONGEST: usize = 256;
+
+/// Terms of a part and the number of parts, where a lane makes each. They depend on the length alone, so that a shower's are
+/// the same in any batch.
+pub(super) fn cut(terms: usize) -> (usize, usize) {
+    let chunk = terms.div_ceil(terms.div_ceil(LONGEST).max(1)).max(1);
+    (chunk, terms.div_ceil(chunk).max(1))
 }
 
 /// True if the kernels can reduce an expression of these inputs, broadcast to `domain`, over `axes`.

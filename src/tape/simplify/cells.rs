@@ -1,10 +1,9 @@
 //! What is added to each cell behind a convolution, the same for all showers, is a bias that its kernel adds on the way out:
 //! the untied biases of the HGCAL networks, and the shifts of norms over voxels.
 
-use super::{anew, as_kind, made_by};
+use super::{anew, as_kind, is_fixed, made_by, readers};
 use crate::ops::conv::{Conv, Makes};
 use crate::ops::elementwise::Function;
-use crate::tape::op::Leaf;
 use crate::tape::tape::{Id, Node, Tape};
 use crate::tape::{Var, shape};
 
@@ -18,19 +17,13 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(nodes: &'a [Node], roots: &[Id]) -> Self {
-        let mut readers = vec![0; nodes.len()];
-        roots.iter().for_each(|&root| readers[root] += 1);
         let mut frozen: Vec<bool> = Vec::with_capacity(nodes.len());
         for node in nodes {
-            node.inputs.iter().for_each(|&i| readers[i] += 1);
-            frozen.push(match node.op.leaf() {
-                Some(leaf) => !matches!(leaf, Leaf::Input(_)),
-                None => node.inputs.iter().all(|&i| frozen[i]),
-            });
+            frozen.push(is_fixed(node, &frozen));
         }
         Self {
             nodes,
-            readers,
+            readers: readers(nodes, roots),
             frozen,
         }
     }

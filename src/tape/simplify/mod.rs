@@ -23,19 +23,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::op::{Leaf, Op};
-use super::tape::{Id, Tape, Var};
+use super::tape::{Id, Node, Tape, Var};
 use crate::gpu::Tier;
 use crate::ops::elementwise::Function;
 
 /// The part of `tape` that `roots` need, recorded anew with all rules applied, and where the roots are there.
 pub(super) fn simplified(tape: &Tape, roots: &[Id], tier: Tier) -> (Tape, Vec<Id>) {
     let nodes = tape.nodes();
-    let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
-    let mut readers = vec![0; nodes.len()];
-    for (node, _) in nodes.iter().zip(&live).filter(|(_, live)| **live) {
-        node.inputs.iter().for_each(|&i| readers[i] += 1);
-    }
-    roots.iter().for_each(|&root| readers[root] += 1);
+    let readers = readers(&nodes, roots);
     let mut rules = Rules {
         tier,
         readers: Vec::new(),
@@ -76,6 +71,25 @@ fn anew(
     (new, roots)
 }
 
+/// For each node how many of those that `roots` need read it, and the roots themselves.
+fn readers(nodes: &[Node], roots: &[Id]) -> Vec<usize> {
+    let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
+    let mut readers = vec![0; nodes.len()];
+    for (node, _) in nodes.iter().zip(&live).filter(|(_, live)| **live) {
+        node.inputs.iter().for_each(|&i| readers[i] += 1);
+    }
+    roots.iter().for_each(|&root| readers[root] += 1);
+    readers
+}
+
+/// Whether a node depends on constants and states alone, given which of those before it do.
+pub(super) fn is_fixed(node: &Node, fixed: &[bool]) -> bool {
+    match node.op.leaf() {
+        Some(leaf) => !matches!(leaf, Leaf::Input(_)),
+        None => node.inputs.iter().all(|&i| fixed[i]),
+    }
+}
+
 /// What rules know of the variables recorded so far.
 struct Rules {
     /// What the program is for.
@@ -91,11 +105,7 @@ impl Rules {
     fn update(&mut self, tape: &Tape) {
         let nodes = tape.nodes();
         for node in &nodes[self.frozen.len()..] {
-            let frozen = match node.op.leaf() {
-                Some(Leaf::Input(_)) => false,
-                Some(_) => true,
-                None => node.inputs.iter().all(|&i| self.frozen[i]),
-            };
+            let frozen = is_fixed(node, &self.frozen);
             self.frozen.push(frozen);
             self.readers.push(0);
         }
