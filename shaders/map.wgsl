@@ -7,7 +7,8 @@
 // stretched axis. One lane makes UNROLL elements, WG apart; `map_four` makes as many fours of neighbours along the last
 // axis, where all strides but those of 1 and 0 along that axis are multiples of four. Bit j of SPLAT: stride 0 there. A
 // workgroup of `map_rows` makes UNROLL rows of the last axis in fours: where a row begins and what is the same along it is
-// found once for all lanes, as software Vulkan does what is uniform.
+// found once for all lanes, as software Vulkan does what is uniform. Where rows are short, the lanes of `map_cells` walk
+// along the axis before the last and hold what is the same in all its rows (bit j of STILL: input j has the stride 0 there).
 //
 // An index is divided by multiplication with the reciprocal f<d> of the extent, far cheaper than integer division on a CPU.
 // DIVIDE 0: exact below 2^21 elements. 1: the rest of a first guess is divided again, exact for extents below 2^20. 2: by
@@ -19,6 +20,7 @@ override FLAT: u32;
 override UNROLL: u32;
 override DIVIDE: u32;
 override RANK: u32;
+override STILL: u32;
 
 struct MapParams {
     count: u32, e1: u32, e2: u32, e3: u32, e4: u32,
@@ -183,6 +185,72 @@ fn map_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
             if INPUTS > 4u && (SPLAT & 16u) == 0u { b4 = four(q4[o4 / 4u + q]); }
             if INPUTS > 5u && (SPLAT & 32u) == 0u { b5 = four(q5[o5 / 4u + q]); }
             y4[i / 4u + q] = of_four(vec4(
+                evaluate(b0.x, b1.x, b2.x, b3.x, b4.x, b5.x),
+                evaluate(b0.y, b1.y, b2.y, b3.y, b4.y, b5.y),
+                evaluate(b0.z, b1.z, b2.z, b3.z, b4.z, b5.z),
+                evaluate(b0.w, b1.w, b2.w, b3.w, b4.w, b5.w),
+            ));
+        }
+    }
+}
+
+@compute @workgroup_size(WG)
+fn map_cells(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) tid: u32) {
+    let strips = (p.e3 + WG * UNROLL - 1u) / (WG * UNROLL);
+    let g = group_index(wid, groups);
+    let outer = g / strips;
+    let first = g % strips * (WG * UNROLL) + tid;
+    if outer >= p.count / (p.e3 * p.e4) { return; }
+    var rest = outer;
+    var c = At(0u, 0u, 0u, 0u, 0u);
+    if RANK > 3u { c.c2 = rest % p.e2; rest = rest / p.e2; }
+    if RANK > 4u { c.c1 = rest % p.e1; rest = rest / p.e1; }
+    if RANK == 3u { c.c2 = rest; }
+    if RANK == 4u { c.c1 = rest; }
+    if RANK == 5u { c.c0 = rest; }
+    let i = outer * p.e3 * p.e4;
+    for (var q = 0u; q < p.e4 / 4u; q++) {
+        var o0 = 0u; var b0 = vec4<f32>();
+        if INPUTS > 0u {
+            o0 = begin(c, i, 0u, array(p.s00, p.s01, p.s02, 0u)) + 4u * along(q, 0u);
+            if (STILL & 1u) != 0u { b0 = spread(four(q0[o0 / 4u]), o0, 0u); }
+        }
+        var o1 = 0u; var b1 = vec4<f32>();
+        if INPUTS > 1u {
+            o1 = begin(c, i, 1u, array(p.s10, p.s11, p.s12, 0u)) + 4u * along(q, 1u);
+            if (STILL & 2u) != 0u { b1 = spread(four(q1[o1 / 4u]), o1, 1u); }
+        }
+        var o2 = 0u; var b2 = vec4<f32>();
+        if INPUTS > 2u {
+            o2 = begin(c, i, 2u, array(p.s20, p.s21, p.s22, 0u)) + 4u * along(q, 2u);
+            if (STILL & 4u) != 0u { b2 = spread(four(q2[o2 / 4u]), o2, 2u); }
+        }
+        var o3 = 0u; var b3 = vec4<f32>();
+        if INPUTS > 3u {
+            o3 = begin(c, i, 3u, array(p.s30, p.s31, p.s32, 0u)) + 4u * along(q, 3u);
+            if (STILL & 8u) != 0u { b3 = spread(four(q3[o3 / 4u]), o3, 3u); }
+        }
+        var o4 = 0u; var b4 = vec4<f32>();
+        if INPUTS > 4u {
+            o4 = begin(c, i, 4u, array(p.s40, p.s41, p.s42, 0u)) + 4u * along(q, 4u);
+            if (STILL & 16u) != 0u { b4 = spread(four(q4[o4 / 4u]), o4, 4u); }
+        }
+        var o5 = 0u; var b5 = vec4<f32>();
+        if INPUTS > 5u {
+            o5 = begin(c, i, 5u, array(p.s50, p.s51, p.s52, 0u)) + 4u * along(q, 5u);
+            if (STILL & 32u) != 0u { b5 = spread(four(q5[o5 / 4u]), o5, 5u); }
+        }
+        for (var u = 0u; u < UNROLL; u++) {
+            let cell = first + u * WG;
+            if cell >= p.e3 { break; }
+            if INPUTS > 0u && (STILL & 1u) == 0u { let at = o0 + cell * p.s03; b0 = spread(four(q0[at / 4u]), at, 0u); }
+            if INPUTS > 1u && (STILL & 2u) == 0u { let at = o1 + cell * p.s13; b1 = spread(four(q1[at / 4u]), at, 1u); }
+            if INPUTS > 2u && (STILL & 4u) == 0u { let at = o2 + cell * p.s23; b2 = spread(four(q2[at / 4u]), at, 2u); }
+            if INPUTS > 3u && (STILL & 8u) == 0u { let at = o3 + cell * p.s33; b3 = spread(four(q3[at / 4u]), at, 3u); }
+            if INPUTS > 4u && (STILL & 16u) == 0u { let at = o4 + cell * p.s43; b4 = spread(four(q4[at / 4u]), at, 4u); }
+            if INPUTS > 5u && (STILL & 32u) == 0u { let at = o5 + cell * p.s53; b5 = spread(four(q5[at / 4u]), at, 5u); }
+            y4[(i + cell * p.e4) / 4u + q] = of_four(vec4(
                 evaluate(b0.x, b1.x, b2.x, b3.x, b4.x, b5.x),
                 evaluate(b0.y, b1.y, b2.y, b3.y, b4.y, b5.y),
                 evaluate(b0.z, b1.z, b2.z, b3.z, b4.z, b5.z),

@@ -37,6 +37,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "RANK" => [3.0, 1.0],
         "DIVIDE" => [1.0, 2.0],
         "SPLAT" => [2.0, 1.0],
+        "STILL" => [4.0, 1.0],
         "BINS" => [8.0, 1.0],
         "JOIN" | "BACK" | "SHARED" | "INVERSE" => [1.0, 0.0],
         "ROWS" | "COLUMNS" | "LIVE" => [4.0, 1.0],

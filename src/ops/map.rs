@@ -110,9 +110,10 @@ static MAP: Kernel = Kernel::new::<MapParams>(
 );
 static MAP_FOUR: Kernel =
     Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_four", BINDINGS_OF_FOUR);
-
 static MAP_ROWS: Kernel =
     Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_rows", BINDINGS_OF_FOUR);
+static MAP_CELLS: Kernel =
+    Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_cells", BINDINGS_OF_FOUR);
 
 /// Six inputs and an output, four neighbours at once.
 pub(super) const BINDINGS_OF_FOUR: &[crate::gpu::Binding] = &[
@@ -125,7 +126,7 @@ pub(super) const BINDINGS_OF_FOUR: &[crate::gpu::Binding] = &[
     write(7, "y4").or_half(),
 ];
 
-pub(super) static KERNELS: &[&Kernel] = &[&MAP, &MAP_FOUR, &MAP_ROWS];
+pub(super) static KERNELS: &[&Kernel] = &[&MAP, &MAP_FOUR, &MAP_ROWS, &MAP_CELLS];
 
 /// Whether a kernel can take four neighbours along the last of `axes` at once, `others` being further axes that it walks:
 /// then a bit for each input that is the same for all four.
@@ -202,7 +203,7 @@ impl Op for Map {
         let lead = Self::MAX_RANK - axes.len();
         let mut extents = [1u32; Self::MAX_RANK];
         let mut strides = [[0u32; Self::MAX_RANK]; MAX_INPUTS];
-        let mut flat = 0;
+        let (mut flat, mut still) = (0, 0);
         for (d, (extent, steps)) in axes.iter().enumerate() {
             extents[lead + d] = *extent as u32;
             for (input, step) in steps.iter().enumerate() {
@@ -212,6 +213,9 @@ impl Op for Map {
         for (i, s) in self.inputs.iter().enumerate() {
             if shape::len(s) == count {
                 flat |= 1u32 << i;
+            }
+            if strides[i][Self::MAX_RANK - 2] == 0 {
+                still |= 1u32 << i;
             }
         }
         let mut words = vec![count as u32];
@@ -224,11 +228,17 @@ impl Op for Map {
         let splat = fours(&axes, &[]).map(|s| s & !flat);
         let row = extents[Self::MAX_RANK - 1] as usize;
         let rows = l.on_cpu() && axes.len() > 1 && (32..=4096).contains(&row);
+        let cells = extents[Self::MAX_RANK - 2] as usize;
+        let strips = l.on_cpu() && row < 32 && cells >= 64 && still != 0;
         let (kernel, wg, unroll, groups) = match splat {
             Some(_) if rows => {
                 let unroll = if count >= 1 << 14 { 16 } else { 1 };
                 let wg = (row / 4).next_power_of_two().min(64);
                 (&MAP_ROWS, wg, unroll, (count / row).div_ceil(unroll))
+            }
+            Some(_) if strips => {
+                let strips = cells.div_ceil(64 * 4);
+                (&MAP_CELLS, 64, 4, count / (row * cells) * strips)
             }
             _ => {
                 let (kernel, lanes) = match splat {
@@ -252,6 +262,7 @@ impl Op for Map {
             ("DIVIDE", f64::from(divide)),
             ("RANK", axes.len() as f64),
             ("SPLAT", f64::from(splat.unwrap_or(0))),
+            ("STILL", f64::from(still)),
         ];
         let mut slots = padded(x, y);
         slots.push(y);

@@ -119,9 +119,9 @@ fn layers_read_and_write_halves() {
 fn maps_and_narrow_layers_read_and_write_halves() {
     for tier in tiers() {
         let mut random = Random(22);
-        // One by one, in fours, by rows.
-        for n in [3, 8, 32] {
-            let x = sixteenths(&[18, 3, 5, 2, n], &mut random);
+        // One by one, in fours, by strips of cells, by rows.
+        for (width, n) in [(2, 3), (2, 8), (7, 8), (2, 32)] {
+            let x = sixteenths(&[18, 3, 5, width, n], &mut random);
             let s = sixteenths(&[18, 1, 1, 1, n], &mut random);
             let want = x.zip(&s, |x, s| x - s).zip(&x, |d, x| d * x + 0.5);
             let what = format!("{tier}: map of {n} showers");

@@ -216,20 +216,21 @@ fn grids_are_folded() {
 
 #[test]
 fn four_neighbours_at_once_and_whole_rows() {
-    // Every way in which an operand can lie along the last axis, which is a multiple of four: long enough for rows or not.
-    for n in [4, 12, 36] {
+    // Every way in which an operand can lie along the last axis, which is a multiple of four: long enough for rows or not;
+    // and along the one before it, which is long enough for strips of cells or not.
+    for (cells, n) in [(5, 4), (5, 12), (5, 36), (67, 4), (301, 12)] {
         let shapes: [&[usize]; 6] = [
-            &[3, 2, 5, n],
+            &[3, 2, cells, n],
             &[3, 1, 1, 1],
-            &[2, 5, 1],
-            &[5, n],
-            &[3, 1, 5, n],
+            &[2, cells, 1],
+            &[cells, n],
+            &[3, 1, cells, n],
             &[n],
         ];
         Row {
-            name: &format!("rows of {n}"),
+            name: &format!("{cells} rows of {n}"),
             inputs: &shapes,
-            terms: 6 * n,
+            terms: 6 * n * cells / 5,
         }
         .check(
             |v| v[0] * v[1] + v[2] * v[3] - v[4] * v[5].tanh(),
