@@ -53,8 +53,8 @@ fn moments_lane(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
         }
         all = joined(all, piece(first, s1, s2, n));
     }
-    y[i] = all.mean.x;
-    y[p.outputs * p.parts + i] = all.m2.x;
+    y[i] = f32(all.mean.x);
+    y[p.outputs * p.parts + i] = f32(all.m2.x);
 }
 
 @compute @workgroup_size(WG)
@@ -131,7 +131,7 @@ fn moments_join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
     }
     let mean = first + away / f32(p.terms);
     if !VARIANCE {
-        y[o] = mean;
+        y[o] = f32(mean);
         return;
     }
     var m2 = 0.0;
@@ -139,5 +139,5 @@ fn moments_join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
         let d = f32(x0[h * p.outputs + o]) - mean;
         m2 += fma(length(h) * d, d, f32(x0[(p.parts + h) * p.outputs + o]));
     }
-    y[o] = m2 / f32(p.terms);
+    y[o] = f32(m2 / f32(p.terms));
 }

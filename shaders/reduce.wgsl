@@ -62,7 +62,7 @@ fn reduce_lane(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
     if i >= p.outputs * p.parts { return; }
     let h = i / p.outputs;
     let k = kept(i % p.outputs);
-    y[i] = p.scale * walk(k, h * p.chunk, min(p.terms, (h + 1u) * p.chunk), 1u);
+    y[i] = f32(p.scale * walk(k, h * p.chunk, min(p.terms, (h + 1u) * p.chunk), 1u));
 }
 
 @compute @workgroup_size(WG)
@@ -123,5 +123,5 @@ fn reduce_group(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) 
         v = walk(kept(i % p.outputs), h * p.chunk + tid, min(p.terms, (h + 1u) * p.chunk), WG);
     }
     let joined = workgroup_join(tid, v);
-    if live && tid == 0u { y[i] = p.scale * joined; }
+    if live && tid == 0u { y[i] = f32(p.scale * joined); }
 }

@@ -517,16 +517,10 @@ fn mutations_are_caught() {
         let error = check(&mutated(entry, from, to, bindings)).expect_err(expected);
         assert!(error.contains(expected), "wanted '{expected}' in: {error}");
     };
-    check(&mutated("transpose", "rows", "rows", None)).unwrap();
-    let swapped = "batch: u32, columns: u32, rows: u32";
-    let fields = "batch: u32, rows: u32, columns: u32";
-    caught(
-        "transpose",
-        fields,
-        swapped,
-        None,
-        "Rust declares TransposeParams",
-    );
+    check(&mutated("pack", "rows", "rows", None)).unwrap();
+    let swapped = "tile: u32, count: u32, rows: u32";
+    let fields = "count: u32, tile: u32, rows: u32";
+    caught("pack", fields, swapped, None, "Rust declares PackParams");
     caught(
         "map",
         "l11: f32,",
@@ -534,25 +528,25 @@ fn mutations_are_caught() {
         None,
         "Rust declares MapParams",
     );
-    const READ_ONLY: &[Binding] = &[read(1, "x"), read(2, "y")];
+    const READ_ONLY: &[Binding] = &[read(1, "src"), read(2, "dst")];
     caught(
-        "transpose",
+        "pack",
         "rows",
         "rows",
         Some(READ_ONLY),
-        "Rust declares [(1, \"x\", false), (2, \"y\", false)]",
+        "Rust declares [(1, \"src\", false), (2, \"dst\", false)]",
     );
-    const RENAMED: &[Binding] = &[read(1, "a"), calogen::gpu::write(2, "y")];
-    caught("transpose", "rows", "rows", Some(RENAMED), "\"x\"");
+    const RENAMED: &[Binding] = &[read(1, "a"), calogen::gpu::write(2, "dst")];
+    caught("pack", "rows", "rows", Some(RENAMED), "\"src\"");
     caught(
-        "transpose",
+        "pack",
         "@binding(1)",
         "@binding(3)",
         None,
-        "[(2, \"y\", true), (3, \"x\", false)]",
+        "[(2, \"dst\", true), (3, \"src\", false)]",
     );
     caught(
-        "transpose",
+        "pack",
         "@group(0) @binding(1)",
         "@group(1) @binding(1)",
         None,

@@ -3,7 +3,8 @@
 //! The layer is linear in its input and in its weights. It, the adjoint for the input and the adjoint for the weights are
 //! three ops whose derivatives are again these three, so derivatives of any order exist.
 
-use super::movement::{transpose, window};
+use super::movement::window;
+use super::permute::transpose;
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
 use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
@@ -168,7 +169,7 @@ impl Layer {
         )?;
         let cells = ih * iw * n;
         let last = l.derived(x, "channels last".into(), cells * self.c, |l, last| {
-            transpose(l, x, last, 1, self.c, cells)
+            transpose(l, x, last, self.c, cells)
         })?;
         let columns = self.c * self.taps();
         let terms = columns.div_ceil(WG).clamp(1, 4);

@@ -1,7 +1,7 @@
 //! Elementwise expressions: what chains of elementwise ops become, and the kernel that runs them.
 
 use crate::Result;
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::gpu::{Binding, Kernel, fold, params, read, wgsl, write};
 use crate::ops::elementwise::Function;
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
 
@@ -94,20 +94,7 @@ const SOURCE: &str = wgsl!(
     "lib/spread.wgsl",
     "lib/expression.wgsl"
 );
-static MAP: Kernel = Kernel::new::<MapParams>(
-    "map.wgsl",
-    SOURCE,
-    "map",
-    &[
-        read(1, "x0").or_half(),
-        read(2, "x1").or_half(),
-        read(3, "x2").or_half(),
-        read(4, "x3").or_half(),
-        read(5, "x4").or_half(),
-        read(6, "x5").or_half(),
-        write(7, "y").or_half(),
-    ],
-);
+static MAP: Kernel = Kernel::new::<MapParams>("map.wgsl", SOURCE, "map", BINDINGS);
 static MAP_FOUR: Kernel =
     Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_four", BINDINGS_OF_FOUR);
 static MAP_ROWS: Kernel =
@@ -115,8 +102,18 @@ static MAP_ROWS: Kernel =
 static MAP_CELLS: Kernel =
     Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_cells", BINDINGS_OF_FOUR);
 
-/// Six inputs and an output, four neighbours at once.
-pub(super) const BINDINGS_OF_FOUR: &[crate::gpu::Binding] = &[
+/// Six inputs and an output.
+pub(super) const BINDINGS: &[Binding] = &[
+    read(1, "x0").or_half(),
+    read(2, "x1").or_half(),
+    read(3, "x2").or_half(),
+    read(4, "x3").or_half(),
+    read(5, "x4").or_half(),
+    read(6, "x5").or_half(),
+    write(7, "y").or_half(),
+];
+/// The same where four neighbours are taken at once.
+pub(super) const BINDINGS_OF_FOUR: &[Binding] = &[
     read(1, "q0").or_half(),
     read(2, "q1").or_half(),
     read(3, "q2").or_half(),

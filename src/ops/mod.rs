@@ -7,6 +7,7 @@ mod compact;
 pub(crate) mod conv;
 pub(crate) mod conv_tiled;
 pub mod elementwise;
+pub(crate) mod folded;
 mod gather;
 mod halve;
 pub(crate) mod leaf;
@@ -16,6 +17,7 @@ mod matmul;
 pub(crate) mod mix;
 pub(crate) mod movement;
 mod onnx;
+mod permute;
 pub(crate) mod pool;
 pub mod random;
 pub(crate) mod reduce;
@@ -47,6 +49,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         map::KERNELS,
         mix::KERNELS,
         movement::KERNELS,
+        permute::KERNELS,
         pool::KERNELS,
         random::KERNELS,
         reduce::KERNELS,

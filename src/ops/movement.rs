@@ -1,4 +1,4 @@
-//! Moving data without arithmetic: reshape, permute, slice, pad, crop, concat.
+//! Moving data without arithmetic: reshape, slice, pad, crop, concat. Axes in another order: `permute`.
 
 use crate::gpu::{Binding, Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
@@ -15,10 +15,6 @@ params! {
         fill: f32, first: u32, inner: u32, jump: u32,
     }
 }
-params! {
-    /// See `transpose.wgsl`.
-    TransposeParams { batch: u32, rows: u32, columns: u32 }
-}
 
 const SOURCE: &str = wgsl!("move.wgsl", "lib/index.wgsl", "lib/four.wgsl");
 static WINDOW: Kernel = Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_window", OF_ONE);
@@ -29,24 +25,8 @@ static INTO_FOUR: Kernel =
     Kernel::new::<MoveParams>("move.wgsl", SOURCE, "move_into_four", OF_FOUR);
 const OF_ONE: &[Binding] = &[read(1, "x").or_half(), write(2, "y").or_half()];
 const OF_FOUR: &[Binding] = &[read(1, "x4").or_half(), write(2, "y4").or_half()];
-const TRANSPOSE_SOURCE: &str = wgsl!("transpose.wgsl", "lib/index.wgsl", "lib/four.wgsl");
-static TRANSPOSE: Kernel =
-    Kernel::new::<TransposeParams>("transpose.wgsl", TRANSPOSE_SOURCE, "transpose", OF_ONE);
-static TRANSPOSE_FOUR: Kernel = Kernel::new::<TransposeParams>(
-    "transpose.wgsl",
-    TRANSPOSE_SOURCE,
-    "transpose_four",
-    OF_FOUR,
-);
 
-pub(super) static KERNELS: &[&Kernel] = &[
-    &WINDOW,
-    &WINDOW_FOUR,
-    &INTO,
-    &INTO_FOUR,
-    &TRANSPOSE,
-    &TRANSPOSE_FOUR,
-];
+pub(super) static KERNELS: &[&Kernel] = &[&WINDOW, &WINDOW_FOUR, &INTO, &INTO_FOUR];
 
 const WG: usize = 64;
 const RANK: usize = 5;
@@ -87,29 +67,6 @@ pub(super) fn window(
     )
 }
 
-/// Writes `y` of shape `[batch, columns, rows]` from `x` of shape `[batch, rows, columns]`.
-pub(super) fn transpose(
-    l: &mut Lowering<'_>,
-    x: Slot,
-    y: Slot,
-    batch: usize,
-    rows: usize,
-    columns: usize,
-) -> Result<()> {
-    let params = TransposeParams {
-        batch: batch as u32,
-        rows: rows as u32,
-        columns: columns as u32,
-    };
-    if l.on_cpu() && rows.is_multiple_of(4) && columns.is_multiple_of(4) {
-        let blocks = batch * rows / 4 * (columns / 4);
-        let groups = fold(blocks.div_ceil(64) as u64);
-        return l.dispatch(&TRANSPOSE_FOUR, &params, &[], &[x, y], groups);
-    }
-    let tiles = batch * rows.div_ceil(16) * columns.div_ceil(16);
-    l.dispatch(&TRANSPOSE, &params, &[], &[x, y], fold(tiles as u64))
-}
-
 /// Joins neighbouring axes that are whole and contiguous in the source.
 fn merge(axes: &[Axis]) -> Vec<Axis> {
     let whole = |a: &Axis| a.2 == 0 && a.3 == a.0;
@@ -143,7 +100,7 @@ fn in_fours(axes: &mut [Axis]) -> bool {
     true
 }
 
-fn strides(shape: &[usize]) -> Vec<usize> {
+pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i] * shape[i];
@@ -184,78 +141,6 @@ impl Op for Reshape {
 
     fn is_view(&self) -> bool {
         true
-    }
-}
-
-/// `y[.., c_d, ..] = x[.., c_permutation[d] .., ]`
-#[derive(Debug)]
-struct Permute(Vec<usize>);
-
-impl Op for Permute {
-    fn name(&self) -> &'static str {
-        "permute"
-    }
-
-    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
-        let mut seen = self.0.clone();
-        seen.sort_unstable();
-        if seen != (0..x[0].len()).collect::<Vec<_>>() {
-            return Err(Error::shape(
-                "permute",
-                format!("{:?} is no order of the axes of {:?}", self.0, x[0]),
-            ));
-        }
-        Ok(self.0.iter().map(|&d| x[0][d]).collect())
-    }
-
-    fn gradient<'t>(&self, at: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
-        let mut back = vec![0; self.0.len()];
-        for (to, &from) in self.0.iter().enumerate() {
-            back[from] = to;
-        }
-        vec![at.want(0, || at.dy.permute(&back))]
-    }
-
-    fn reads(&self, _: usize) -> Reads {
-        Reads::Moved
-    }
-
-    fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
-        let shape = l.input_shape(0).to_vec();
-        let steps = strides(&shape);
-        let axes: Vec<Axis> = self
-            .0
-            .iter()
-            .map(|&d| (shape[d], steps[d], 0, shape[d]))
-            .collect();
-        // Three merged axes [B, C, R] of a source [B, R, C] are a transposition.
-        let merged = merge(&axes);
-        let (batch, tail) = match merged.len() {
-            3 => (merged[0], &merged[1..]),
-            _ => ((1, 0, 0, 1), &merged[..]),
-        };
-        if let [c, r] = tail
-            && c.1 == 1
-            && r.1 == c.0
-            && (batch.0 == 1 || batch.1 == c.0 * r.0)
-        {
-            return transpose(l, x[0], y, batch.0, r.0, c.0);
-        }
-        window(l, x[0], y, &axes, 0.0, "permute")
-    }
-
-    fn onnx(&self, site: &mut Site<'_>) -> Result<Exported> {
-        let (Some(p), Some(q)) = (site.first(0), site.events()) else {
-            let x = site.plain(0);
-            let y = site.permuted(&x, &self.0);
-            return Ok(site.made_plain(y));
-        };
-        let x = site.leading(0, p);
-        let mut order = vec![0];
-        let others = (0..self.0.len()).filter(|&d| d != q);
-        order.extend(others.map(|d| Site::place(Some(p), self.0[d])));
-        let y = site.permuted(&x, &order);
-        Ok(site.made_leading(y))
     }
 }
 
@@ -477,30 +362,6 @@ impl<'t> Var<'t> {
         let shape = self.shape();
         let n = shape.last().copied().unwrap_or(1);
         self.reshape(&[shape::len(&shape) / n, n])
-    }
-
-    /// Result axis `d` is axis `order[d]`.
-    #[track_caller]
-    pub fn permute(self, order: &[usize]) -> Self {
-        if order.iter().enumerate().all(|(i, &d)| i == d) && order.len() == self.rank() {
-            return self;
-        }
-        self.tape.record(Permute(order.to_vec()), &[self])
-    }
-
-    /// The host's order to the device's: the first axis, showers, becomes the last.
-    #[track_caller]
-    pub fn batch_last(self) -> Self {
-        let order: Vec<usize> = (1..self.rank()).chain([0]).collect();
-        self.permute(&order)
-    }
-
-    /// The device's order to the host's: the last axis, showers, becomes the first.
-    #[track_caller]
-    pub fn batch_first(self) -> Self {
-        let last = self.rank().saturating_sub(1);
-        let order: Vec<usize> = std::iter::once(last).chain(0..last).collect();
-        self.permute(&order)
     }
 
     /// Elements `[start, end)` along `axis`.

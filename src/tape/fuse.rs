@@ -1,4 +1,4 @@
-//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction or a layer of few channels, and
+//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction, a transposition or a layer of few channels, and
 //! an activation moves into the kernel that makes its operand.
 
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use super::op::{Leaf, Op};
 use super::shape::Shape;
 use super::tape::{Id, Node};
 use crate::ops::elementwise::Function;
+use crate::ops::folded::Folded;
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, Map, Register};
 use crate::ops::mix::Mix;
-use crate::ops::reduce::{self, Folded};
 
 /// What is left of a node: its op and inputs after folding. `None`: it is dead or part of another.
 pub(crate) type Unit = Option<(Arc<dyn Op>, Vec<Id>)>;
@@ -80,13 +80,13 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
                 inputs: folder.shapes(&sources),
             };
             units[id] = Some((Arc::new(map), sources));
-        } else if let Some(axes) = op.reduction() {
+        } else if op.takes_expressions() {
             let source = inputs[0];
             if !folder.foldable(&units, source) {
                 continue;
             }
             let domain = nodes[source].shape.clone();
-            let fits = |domain: &[usize], inputs: &[Shape]| reduce::fits(axes, domain, inputs);
+            let fits = |domain: &[usize], inputs: &[Shape]| op.folds(domain, inputs);
             let mut build = Build::new(&units, &folder, domain.clone(), &fits);
             if build.grow(source).is_none() {
                 continue;

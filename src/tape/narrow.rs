@@ -63,7 +63,7 @@ fn settled(nodes: &[Node], live: &[bool]) -> Vec<bool> {
             let inputs = nodes[node.inputs[0]].shape[0] / layer.groups;
             layer.has_kernel_of_one() && inputs <= Mix::MOST
         });
-        let takes = op.elementwise().is_some() || op.reduction().is_some() || narrow;
+        let takes = op.elementwise().is_some() || op.takes_expressions() || narrow;
         if takes || moves(op) && may_fold[id] {
             node.inputs.iter().for_each(|&input| may_fold[input] = true);
         }

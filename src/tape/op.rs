@@ -9,7 +9,7 @@ use super::lower::{Cost, Lowering, Slot};
 use super::shape::Shape;
 use super::tape::{State, Var};
 use crate::ops::elementwise::Function;
-use crate::ops::reduce::Folded;
+use crate::ops::folded::Folded;
 use crate::{Error, Result};
 
 /// Element type of a tensor.
@@ -76,12 +76,17 @@ pub trait Op: Any + Debug + Send + Sync {
         None
     }
 
-    /// The axes of a reduction, into which an elementwise expression can be folded.
-    fn reduction(&self) -> Option<&[usize]> {
-        None
+    /// True if the op can compute its operand in its place, an elementwise expression, whatever the batch or only for some.
+    fn takes_expressions(&self) -> bool {
+        false
     }
 
-    /// The same reduction of an expression.
+    /// Whether it can take one of inputs of these shapes, broadcast to `domain`, the shape of the operand.
+    fn folds(&self, _domain: &[usize], _inputs: &[Shape]) -> bool {
+        false
+    }
+
+    /// The same op on an expression.
     fn with_folded(&self, _folded: Folded) -> Option<std::sync::Arc<dyn Op>> {
         None
     }

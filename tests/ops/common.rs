@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use calogen::gpu::{Gpu, Tier};
-use calogen::tape::{Options, Program, Tape, Var};
+use calogen::tape::{Options, Plan, Program, Tape, Var};
 
 /// The device that all rows share. Without one, tests fail.
 pub fn gpu() -> &'static Arc<Gpu> {
@@ -223,6 +223,24 @@ impl Random {
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
+}
+
+/// Runs `f` on the inputs; its plan says which kernels did.
+pub fn run_planned(
+    inputs: &[&Nd],
+    options: Options,
+    f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>,
+) -> (Vec<f32>, Plan) {
+    let tape = Tape::new();
+    let names: Vec<String> = (0..inputs.len()).map(|i| format!("x{i}")).collect();
+    let shapes = names.iter().zip(inputs);
+    let x: Vec<Var> = shapes.map(|(n, x)| tape.input(n, &x.shape)).collect();
+    let program = tape.compile(gpu(), &[("y", f(&x))], options).unwrap();
+    for (name, x) in names.iter().zip(inputs) {
+        program.set(name, &x.f32()).unwrap();
+    }
+    program.run().unwrap();
+    (program.read("y").unwrap(), program.plan().clone())
 }
 
 /// One test of an op: `terms` is the length of the longest sum in the value and in the gradients.

@@ -7,9 +7,9 @@
 
 use calogen::gpu::Tier;
 use calogen::ops::ConvSpec;
-use calogen::tape::{Options, Plan, Tape, Var};
+use calogen::tape::{Options, Tape, Var};
 
-use crate::common::{Nd, POISON, Random, close, gpu};
+use crate::common::{Nd, POISON, Random, close, gpu, run_planned};
 use crate::conv::{conv, conv_transpose};
 use crate::matmul::matmul;
 
@@ -39,24 +39,6 @@ fn offered() -> bool {
     }
     println!("not run: {text}");
     false
-}
-
-/// Runs `f` on the inputs; its plan says which kernels did.
-pub(crate) fn run_planned(
-    inputs: &[&Nd],
-    options: Options,
-    f: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>,
-) -> (Vec<f32>, Plan) {
-    let tape = Tape::new();
-    let names: Vec<String> = (0..inputs.len()).map(|i| format!("x{i}")).collect();
-    let shapes = names.iter().zip(inputs);
-    let x: Vec<Var> = shapes.map(|(n, x)| tape.input(n, &x.shape)).collect();
-    let program = tape.compile(gpu(), &[("y", f(&x))], options).unwrap();
-    for (name, x) in names.iter().zip(inputs) {
-        program.set(name, &x.f32()).unwrap();
-    }
-    program.run().unwrap();
-    (program.read("y").unwrap(), program.plan().clone())
 }
 
 /// As [`run_planned`]; whether the matrix kernel ran instead of the plan.

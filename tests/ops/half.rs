@@ -8,8 +8,8 @@ use calogen::gpu::Tier;
 use calogen::ops::ConvSpec;
 use calogen::tape::{Options, Plan, Tape, Var};
 
-use crate::common::{Nd, POISON, Random, gpu};
-use crate::conv_matrix::{Layer, SIZES, run_planned, sixteenths, uniform};
+use crate::common::{Nd, POISON, Random, gpu, run_planned};
+use crate::conv_matrix::{Layer, SIZES, sixteenths, uniform};
 use crate::local;
 use crate::matmul::matmul;
 

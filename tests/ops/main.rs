@@ -20,6 +20,7 @@ mod matmul;
 mod mix;
 mod moments;
 mod movement;
+mod permute;
 mod pool;
 mod random;
 mod reduce;

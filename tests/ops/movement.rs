@@ -1,92 +1,8 @@
-//! Reshape, permute, slice, pad, crop, concat.
+//! Reshape, slice, pad, crop, concat.
 
 use calogen::tape::{Tape, Var};
 
 use crate::common::{Nd, POISON, Row, gpu};
-
-/// Every order of `n` axes.
-fn orders(n: usize) -> Vec<Vec<usize>> {
-    if n == 0 {
-        return vec![Vec::new()];
-    }
-    let shorter = orders(n - 1);
-    let insert = |order: &Vec<usize>, at: usize| {
-        let mut order = order.clone();
-        order.insert(at, n - 1);
-        order
-    };
-    (0..n)
-        .flat_map(|at| shorter.iter().map(move |o| insert(o, at)))
-        .collect()
-}
-
-fn permute(shape: &[usize], order: &[usize]) {
-    let name = format!("permute {shape:?} {order:?}");
-    Row {
-        name: &name,
-        inputs: &[shape],
-        terms: 1,
-    }
-    .check(|v| v[0].permute(order), |x| x[0].permute(order));
-}
-
-#[test]
-fn permutations() {
-    for order in orders(3) {
-        permute(&[3, 5, 7], &order);
-    }
-    for order in orders(4) {
-        permute(&[2, 3, 1, 5], &order);
-    }
-    for order in [
-        [4, 0, 1, 2, 3],
-        [1, 2, 3, 4, 0],
-        [4, 3, 2, 1, 0],
-        [2, 0, 4, 1, 3],
-        [0, 1, 3, 2, 4],
-    ] {
-        permute(&[2, 3, 4, 5, 7], &order);
-    }
-}
-
-#[test]
-fn transpositions_around_a_tile() {
-    for shape in [
-        [1, 1],
-        [1, 40],
-        [15, 17],
-        [16, 16],
-        [16, 33],
-        [65, 31],
-        [3, 200],
-    ] {
-        permute(&shape, &[1, 0]);
-        permute(&[3, shape[0], shape[1]], &[0, 2, 1]);
-    }
-    permute(&[5, 16, 1, 17], &[0, 3, 2, 1]);
-}
-
-#[test]
-fn batch_last_and_first() {
-    Row {
-        name: "batch_last",
-        inputs: &[&[4, 2, 3, 5]],
-        terms: 1,
-    }
-    .check(|v| v[0].batch_last(), |x| x[0].permute(&[1, 2, 3, 0]));
-    Row {
-        name: "batch_first",
-        inputs: &[&[2, 3, 5, 4]],
-        terms: 1,
-    }
-    .check(|v| v[0].batch_first(), |x| x[0].permute(&[3, 0, 1, 2]));
-    Row {
-        name: "there and back",
-        inputs: &[&[4, 2, 3]],
-        terms: 1,
-    }
-    .check(|v| v[0].batch_last().batch_first(), |x| x[0].clone());
-}
 
 #[test]
 fn reshapes() {
@@ -395,10 +311,4 @@ fn moves_in_fours() {
             },
         );
     }
-    Row {
-        name: "transposition",
-        inputs: &[&[3, 12, 20]],
-        terms: 1,
-    }
-    .check(|v| v[0].permute(&[0, 2, 1]), |x| x[0].permute(&[0, 2, 1]));
 }

@@ -4,14 +4,12 @@ mod moments;
 mod walk;
 
 pub(crate) use moments::pays;
-use walk::{
-    Axes, BINDINGS, By, Call, Kernels, LONGEST, ReduceParams, WG, cost, cut, extent, folded, split,
-};
-pub(crate) use walk::{Folded, fits};
+use walk::{Axes, By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split};
 
 use std::sync::Arc;
 
-use super::map::{BINDINGS_OF_FOUR, Expression};
+use super::folded::{Folded, cost, folded};
+use super::map::{BINDINGS, BINDINGS_OF_FOUR, Expression};
 use crate::gpu::{Kernel, wgsl};
 use crate::onnx::Attribute;
 use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp};
@@ -110,8 +108,12 @@ impl Op for Reduce {
         Reads::Half
     }
 
-    fn reduction(&self) -> Option<&[usize]> {
-        Some(&self.axes)
+    fn takes_expressions(&self) -> bool {
+        true
+    }
+
+    fn folds(&self, domain: &[usize], inputs: &[Shape]) -> bool {
+        fits(&self.axes, domain, inputs)
     }
 
     fn with_folded(&self, folded: Folded) -> Option<Arc<dyn Op>> {

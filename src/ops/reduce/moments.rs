@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use super::walk::{
-    BINDINGS, By, Call, Folded, Kernels, LONGEST, ReduceParams, WG, cost, cut, extent, folded,
-    split,
-};
+use super::walk::{By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split};
 use crate::Result;
 use crate::gpu::{Kernel, fold, read, wgsl, write};
-use crate::ops::map::BINDINGS_OF_FOUR;
+use crate::ops::folded::{Folded, cost, folded};
+use crate::ops::map::{BINDINGS, BINDINGS_OF_FOUR};
 use crate::tape::{Cost, Lowering, Op, Reads, Shape, Slot, Var, Vjp, shape};
 
 const FILE: &str = "moments.wgsl";
@@ -76,8 +74,12 @@ impl Op for Moments {
         Reads::Half
     }
 
-    fn reduction(&self) -> Option<&[usize]> {
-        Some(&self.axes)
+    fn takes_expressions(&self) -> bool {
+        true
+    }
+
+    fn folds(&self, domain: &[usize], inputs: &[Shape]) -> bool {
+        fits(&self.axes, domain, inputs)
     }
 
     fn with_folded(&self, folded: Folded) -> Option<Arc<dyn Op>> {

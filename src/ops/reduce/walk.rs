@@ -1,9 +1,9 @@
 //! How the kernels of reductions walk their axes, and which of them suits.
 
 use crate::Result;
-use crate::gpu::{Binding, Kernel, fold, params, read, write};
+use crate::gpu::{Kernel, fold, params};
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
-use crate::tape::{Cost, Lowering, Shape, Slot, shape};
+use crate::tape::{Lowering, Shape, Slot, shape};
 
 params! {
     /// See `lib/terms.wgsl`.
@@ -21,41 +21,9 @@ params! {
     }
 }
 
-/// Six inputs and an output.
-pub(super) const BINDINGS: &[Binding] = &[
-    read(1, "x0").or_half(),
-    read(2, "x1").or_half(),
-    read(3, "x2").or_half(),
-    read(4, "x3").or_half(),
-    read(5, "x4").or_half(),
-    read(6, "x5").or_half(),
-    write(7, "y"),
-];
-
 pub(super) const WG: usize = 64;
 /// Axes on either side, after merging, that the kernels can walk.
 const SIDE: usize = 4;
-
-/// An elementwise expression that is reduced.
-#[derive(Clone, Debug)]
-pub struct Folded {
-    pub(crate) expression: Expression,
-    /// What its inputs are broadcast to.
-    pub(crate) domain: Shape,
-    pub(crate) inputs: Vec<Shape>,
-}
-
-/// What is folded into a reduction, or else its operand as it is.
-pub(super) fn folded(folded: &Option<Folded>, l: &Lowering<'_>) -> Folded {
-    folded.clone().unwrap_or_else(|| {
-        let shape = l.input_shape(0).to_vec();
-        Folded {
-            expression: Expression::identity(),
-            domain: shape.clone(),
-            inputs: vec![shape],
-        }
-    })
-}
 
 /// Kept and reduced axes with the strides of each input.
 pub(super) type Axes = Vec<(usize, Vec<usize>)>;
@@ -74,19 +42,6 @@ pub(super) fn split(domain: &[usize], inputs: &[Shape], axes: &[usize]) -> (Axes
         shape::collapse(&list)
     };
     (side(false), side(true))
-}
-
-/// What it costs to reduce `x`, or what is folded in, to `y` with so many operations a term.
-pub(super) fn cost(folded: &Option<Folded>, x: &[&[usize]], y: &[usize], each: f64) -> Cost {
-    let (steps, terms) = match folded {
-        Some(f) => (f.expression.flops(), shape::len(&f.domain)),
-        None => (0.0, shape::len(x[0])),
-    };
-    let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-    Cost {
-        flops: (steps + each) * terms as f64,
-        bytes: 4.0 * elements as f64,
-    }
 }
 
 /// Terms that one lane joins before the reduction is cut into parts.
