@@ -17,7 +17,7 @@ mod matmul;
 pub(crate) mod mix;
 pub(crate) mod movement;
 mod onnx;
-mod permute;
+pub(crate) mod permute;
 pub(crate) mod pool;
 pub mod random;
 pub(crate) mod reduce;

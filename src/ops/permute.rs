@@ -127,10 +127,19 @@ pub(super) fn transpose(
 
 /// `y[.., c_d, ..] = x[.., c_order[d] .., ]`
 #[derive(Clone, Debug)]
-struct Permute {
+pub(crate) struct Permute {
     order: Vec<usize>,
     /// What is moved, if not the operand; set by the compiler.
     folded: Option<Folded>,
+}
+
+impl Permute {
+    /// Whether the elements of a tensor of this shape stay in order, as only axes of extent 1 move.
+    pub(crate) fn moves_nothing(&self, shape: &[usize]) -> bool {
+        let mut moved = self.order.iter().filter(|&&d| shape[d] != 1);
+        let mut behind = None;
+        moved.all(|&d| behind.replace(d) < Some(d))
+    }
 }
 
 impl Op for Permute {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::op::{Leaf, Op};
 use super::shape::Shape;
+use super::simplify::as_kind;
 use super::tape::{Id, Node};
 use crate::ops::elementwise::Function;
 use crate::ops::folded::Folded;
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, Map, Register};
 use crate::ops::mix::Mix;
+use crate::ops::permute::Permute;
 
 /// What is left of a node: its op and inputs after folding. `None`: it is dead or part of another.
 pub(crate) type Unit = Option<(Arc<dyn Op>, Vec<Id>)>;
@@ -28,10 +30,18 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
     for &root in roots {
         uses[root] += 2; // never folded away
     }
+    // One shower's last axis is of no extent: to move it moves nothing.
+    let stays = |node: &Node| {
+        as_kind::<Permute>(&node.op).is_some_and(|p| p.moves_nothing(&nodes[node.inputs[0]].shape))
+    };
+    let op = |node: &Node| match stays(node) {
+        true => Arc::new(View) as Arc<dyn Op>,
+        false => node.op.clone(),
+    };
     let mut units: Vec<Unit> = nodes
         .iter()
         .zip(live)
-        .map(|(n, &live)| live.then(|| (n.op.clone(), n.inputs.clone())))
+        .map(|(n, &live)| live.then(|| (op(n), n.inputs.clone())))
         .collect();
     let folder = Folder {
         nodes,
@@ -353,7 +363,7 @@ impl<'a> Build<'a> {
     }
 }
 
-/// A node whose value another one has computed already.
+/// A node whose elements another one has computed already, in this order.
 #[derive(Debug)]
 struct View;
 

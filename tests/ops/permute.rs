@@ -155,3 +155,19 @@ fn an_expression_and_its_transposition_are_one_kernel() {
         assert_eq!(names, ["permute"], "{n} showers");
     }
 }
+
+#[test]
+fn one_shower_is_moved_by_no_kernel() {
+    let x = Nd::random(&[2, 3, 5, 1], 33);
+    let (got, plan) = run_planned(&[&x], POISON, |v| v[0].relu().batch_first().relu());
+    let want: Vec<f32> = x.data.iter().map(|v| v.max(0.0) as f32).collect();
+    assert_eq!(got, want);
+    assert!(plan.steps.iter().all(|s| s.op != "permute"), "{plan}");
+    // Axes of extent 1 between others.
+    for (shape, order) in [([4, 1, 3, 1], [1, 0, 3, 2]), ([1, 4, 1, 3], [1, 3, 2, 0])] {
+        permute(&shape, &order);
+        let (_, plan) = run_planned(&[&Nd::random(&shape, 34)], POISON, |v| v[0].permute(&order));
+        assert!(plan.steps.is_empty(), "{plan}");
+    }
+    permute(&[1, 4, 1, 3], &[0, 3, 2, 1]);
+}
