@@ -15,6 +15,11 @@ echo "== tests"
 status=0
 cargo test --release --all-features --no-fail-fast 2>&1 | tee "$log" || status=$?
 
+echo "== the kernels that GPUs take, where no GPU is"
+CALOGEN_GPU_KERNELS=1 cargo test --release --all-features --test ops 2>&1 | tee -a "$log" || status=$?
+CALOGEN_GPU_KERNELS=1 cargo test --release --all-features --test systems -- \
+    generate transfer several embed events_are_equal 2>&1 | tee -a "$log" || status=$?
+
 echo "== the embedding example"
 cp Cargo.lock tools/embed/Cargo.lock # the same versions
 CARGO_TARGET_DIR=$target cargo run --release --manifest-path tools/embed/Cargo.toml -- \

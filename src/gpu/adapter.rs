@@ -16,6 +16,9 @@ pub struct Capabilities {
     pub bus: String,
     /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`.
     pub device_type: String,
+    /// Kernels and tiles are those made for a processor: software Vulkan, unless `CALOGEN_GPU_KERNELS` is set, which asks for
+    /// those of a GPU there too, to test them.
+    pub on_cpu: bool,
     /// f16 in shaders.
     pub f16: bool,
     /// Smallest and largest subgroup size, if subgroup operations exist.
@@ -64,7 +67,9 @@ impl Capabilities {
         features: wgpu::Features,
         limits: wgpu::Limits,
     ) -> Self {
-        let wanted = if info.device_type == wgpu::DeviceType::Cpu {
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let on_cpu = software && std::env::var_os("CALOGEN_GPU_KERNELS").is_none();
+        let wanted = if on_cpu {
             WANTED | wgpu::Features::SHADER_INT64 // see lib/four.wgsl
         } else {
             WANTED
@@ -80,6 +85,7 @@ impl Capabilities {
                 .join(" "),
             bus: info.device_pci_bus_id,
             device_type: format!("{:?}", info.device_type),
+            on_cpu,
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroup: features
                 .contains(wgpu::Features::SUBGROUP)

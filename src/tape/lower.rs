@@ -132,7 +132,7 @@ impl<'a> Lowering<'a> {
 
     /// True on software Vulkan: workgroups are what runs in parallel, and lanes are a vector.
     pub fn on_cpu(&self) -> bool {
-        self.capabilities().device_type == "Cpu"
+        self.capabilities().on_cpu
     }
 
     /// What the elements of a slot are in memory.

@@ -34,6 +34,11 @@ struct Device {
     taps: u32,
     /// Inputs taken at once with three taps along w.
     deep: u32,
+    /// Sums of a lane, in fours: what its registers hold beside operands.
+    sums: u32,
+    /// Groups of a lane whose four columns are loaded one by one, at most: a compiler that does not unroll the loops over
+    /// these keeps what they index in memory.
+    singles: u32,
     /// Workgroups that keep it busy.
     wanted: u32,
     /// The same for weight gradients.
@@ -57,6 +62,8 @@ impl Device {
                 wgs: [wg, 2 * wg],
                 taps,
                 deep,
+                sums: 64,
+                singles: 8,
                 wanted: 4,
                 weight_wg: wg,
                 weight_wanted: 16,
@@ -67,6 +74,8 @@ impl Device {
                 wgs: [64, 128],
                 taps: 5,
                 deep: 1,
+                sums: 32,
+                singles: 2,
                 wanted: 256,
                 weight_wg: 32,
                 weight_wanted: 512,

@@ -152,6 +152,10 @@ impl Problem {
             deep: 1,
             share: false,
         };
+        let most = match self.batch.is_multiple_of(4) {
+            true => device.sums / (4 * quads),
+            false => device.singles.min(device.sums / (4 * quads)),
+        };
         // With few outputs a loaded element serves few products: then many taps and neighbours share it.
         let few = self.outputs as usize <= FEW_OUTPUTS;
         let at_once = divided(taps, if few { 9 } else { device.taps });
@@ -175,7 +179,7 @@ impl Problem {
                 4
             };
             Tile {
-                groups,
+                groups: groups.min(most),
                 taps: at_once,
                 deep,
                 share: true,
@@ -195,12 +199,24 @@ impl Problem {
         if !t.share && self.columns(t) <= u64::from(4 * t.wg) {
             t.groups = 1;
         }
-        let groups = self.blocks(t) * u64::from(self.phases() * self.outputs.div_ceil(4 * quads));
-        if split && groups < u64::from(device.wanted) {
+        let wanted = u64::from(device.wanted);
+        if split {
             let most = u64::from(self.inputs / 64).clamp(1, 64);
-            t.parts = u64::from(device.wanted).div_ceil(groups).min(most) as u32;
+            t.parts = wanted.div_ceil(self.tasks(t)).min(most) as u32;
+        }
+        // A few showers are made by more lanes with less to do.
+        while !split && self.tasks(t) < wanted && t.quads * t.groups > 1 {
+            match t.groups {
+                1 => t.quads /= 2,
+                _ => t.groups = t.groups.div_ceil(2),
+            }
         }
         t
+    }
+
+    /// Workgroups that have work, one product and all inputs at once.
+    fn tasks(&self, t: Tile) -> u64 {
+        self.blocks(t) * u64::from(self.phases() * self.outputs.div_ceil(4 * t.quads))
     }
 
     /// Tiles that give the same bits as `t`, which comes first: those that keep the order of its sums.
@@ -218,7 +234,9 @@ impl Problem {
                     let wasted = quads > 1 && 4 * quads >= 2 * self.outputs.next_multiple_of(4);
                     let small = groups > 1 && !t.share && self.columns(t) <= u64::from(4 * wg);
                     // What the kernel's arrays hold.
-                    let fits = quads * groups <= 16 && t.deep * loaded <= 32;
+                    let fits = quads * groups <= 16
+                        && t.deep * loaded <= 32
+                        && 2 * 4 * quads * groups <= 3 * device.sums;
                     let tile = Tile {
                         wg,
                         quads,
