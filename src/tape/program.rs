@@ -93,7 +93,7 @@ impl Tape {
             return self.compile_as_it_is(gpu, outputs, options);
         }
         let roots: Vec<Id> = outputs.iter().map(|(_, v)| v.id).collect();
-        let (simpler, roots) = simplified(self, &roots, options.tier);
+        let (simpler, roots) = simplified(self, &roots, options.tier, gpu.capabilities().on_cpu);
         simpler.check()?;
         let names = outputs.iter().map(|(name, _)| *name);
         let outputs: Vec<_> = names.zip(roots.iter().map(|&r| simpler.var(r))).collect();

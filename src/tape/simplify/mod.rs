@@ -27,12 +27,14 @@ use super::tape::{Id, Node, Tape, Var};
 use crate::gpu::Tier;
 use crate::ops::elementwise::Function;
 
-/// The part of `tape` that `roots` need, recorded anew with all rules applied, and where the roots are there.
-pub(super) fn simplified(tape: &Tape, roots: &[Id], tier: Tier) -> (Tape, Vec<Id>) {
+/// The part of `tape` that `roots` need, recorded anew with all rules applied for a tier and a kind of device, and where the
+/// roots are there.
+pub(super) fn simplified(tape: &Tape, roots: &[Id], tier: Tier, on_cpu: bool) -> (Tape, Vec<Id>) {
     let nodes = tape.nodes();
     let readers = readers(&nodes, roots);
     let mut rules = Rules {
         tier,
+        on_cpu,
         readers: Vec::new(),
         frozen: Vec::new(),
     };
@@ -94,6 +96,7 @@ pub(super) fn is_fixed(node: &Node, fixed: &[bool]) -> bool {
 struct Rules {
     /// What the program is for.
     tier: Tier,
+    on_cpu: bool,
     /// Ops of the old tape that read each; 0 if it only stands on the way to another.
     readers: Vec<usize>,
     /// Depends on constants and states alone.

@@ -13,10 +13,11 @@ use crate::ops::elementwise::Function;
 use crate::ops::movement::Concat;
 use crate::tape::{Op, Var};
 
-/// Elements of the largest tensor that is made for all chains at once. Beyond it a layer fills a device by itself, and one
-/// chain after the other stays in the device's caches. The tier of cooperative matrices has no limit: whether a layer fills them
-/// depends on its outputs, and a shower must not depend on the batch.
-const MOST: usize = 1 << 22;
+/// Elements of the largest tensor that is made for all chains at once, on a processor and on a GPU. Beyond it the first layers
+/// of a chain fill a device by themselves too, and one chain after the other stays in a processor's caches. The tier of
+/// cooperative matrices has no limit: whether a layer fills them depends on its outputs, and a shower must not depend on the
+/// batch.
+const MOST: [usize; 2] = [1 << 22, 1 << 25];
 
 pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) -> Option<Var<'t>> {
     let joins = as_kind::<Concat>(op)?.0 == 0 && inputs.len() > 1;
@@ -31,7 +32,8 @@ fn all_same(parts: &[Var<'_>]) -> bool {
 fn joined<'t>(rules: &mut Rules, parts: &[Var<'t>]) -> Option<Var<'t>> {
     let shape = parts[0].shape();
     let whole = [&[shape.first()? * parts.len()], &shape[1..]].concat();
-    let many = rules.tier != Tier::Matrix && whole.iter().product::<usize>() > MOST;
+    let most = MOST[usize::from(!rules.on_cpu)];
+    let many = rules.tier != Tier::Matrix && whole.iter().product::<usize>() > most;
     if many || parts.iter().any(|p| p.shape() != shape) {
         return None;
     }
