@@ -21,6 +21,15 @@ fn clamp_(v: f32, low: f32, high: f32) -> f32 {
     return select(clamp(v, low, high), v, is_nan(v));
 }
 
+// The larger and the smaller of two; NaN if either is, which drivers' own may drop.
+fn larger(a: f32, b: f32) -> f32 {
+    return select(select(max(a, b), b, is_nan(b)), a, is_nan(a));
+}
+
+fn smaller(a: f32, b: f32) -> f32 {
+    return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
+}
+
 // v^k; NaN for a negative v and a broken exponent. Small whole exponents by multiplication.
 fn power(v: f32, k: f32) -> f32 {
     if k == 0.0 { return 1.0; }

@@ -97,6 +97,13 @@ fn what_is_no_number_stays_none() {
         assert!(y[1].is_nan(), "{} of NaN is {}", row.0, y[1]);
         assert!(!y[0].is_nan() && !y[2].is_nan(), "{}: {y:?}", row.0);
     }
+    let a = Nd::new(&[4], vec![0.5, f64::NAN, 0.25, f64::NAN]);
+    let b = Nd::new(&[4], vec![0.25, 0.5, f64::NAN, f64::NAN]);
+    let both = evaluate(&[a, b], |_, x| vec![x[0].maximum(x[1]), x[0].minimum(x[1])]);
+    for (y, first) in both.iter().zip([0.5, 0.25]) {
+        let rest = y[1..].iter().all(|v| v.is_nan());
+        assert!(y[0] == first && rest, "{y:?}");
+    }
 }
 
 #[test]
