@@ -65,11 +65,13 @@ impl Error {
         }
     }
 
-    /// A file that is not what it should be.
+    /// A file that is not what it should be. Libraries' own words may hold line breaks; a message is one line.
     pub fn format(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        let what: String = what.into();
+        let lines: Vec<&str> = what.lines().map(str::trim).collect();
         Self::Format {
             path: path.as_ref().to_path_buf(),
-            what: what.into(),
+            what: lines.join(" "),
         }
     }
 
@@ -79,5 +81,21 @@ impl Error {
             path: path.as_ref().to_path_buf(),
             source,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_one_line() {
+        let error = Error::format("a.h5", "write failed:\n  no space left\r\n on the device");
+        let text = error.to_string();
+        assert!(
+            text.contains("write failed: no space left on the device"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1);
     }
 }
