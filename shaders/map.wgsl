@@ -36,20 +36,7 @@ struct MapParams {
 }
 
 @group(0) @binding(0) var<uniform> p: MapParams;
-@group(0) @binding(1) var<storage, read> x0: array<f32>;
-@group(0) @binding(2) var<storage, read> x1: array<f32>;
-@group(0) @binding(3) var<storage, read> x2: array<f32>;
-@group(0) @binding(4) var<storage, read> x3: array<f32>;
-@group(0) @binding(5) var<storage, read> x4: array<f32>;
-@group(0) @binding(6) var<storage, read> x5: array<f32>;
 @group(0) @binding(7) var<storage, read_write> y: array<f32>;
-// The same buffers in map_four.
-@group(0) @binding(1) var<storage, read> q0: array<Four>;
-@group(0) @binding(2) var<storage, read> q1: array<Four>;
-@group(0) @binding(3) var<storage, read> q2: array<Four>;
-@group(0) @binding(4) var<storage, read> q3: array<Four>;
-@group(0) @binding(5) var<storage, read> q4: array<Four>;
-@group(0) @binding(6) var<storage, read> q5: array<Four>;
 @group(0) @binding(7) var<storage, read_write> y4: array<Four>;
 
 fn divide(i: u32, extent: u32, inverse: f32) -> u32 {

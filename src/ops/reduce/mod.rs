@@ -46,6 +46,7 @@ const SOURCE: &str = wgsl!(
     "lib/math.wgsl",
     "lib/functions.wgsl",
     "lib/four.wgsl",
+    "lib/operands.wgsl",
     "lib/spread.wgsl",
     "lib/expression.wgsl"
 );
