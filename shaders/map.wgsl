@@ -103,12 +103,7 @@ fn map_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
         if INPUTS > 3u { let at = select(c.c0 * p.s30 + c.c1 * p.s31 + c.c2 * p.s32 + c.c3 * p.s33 + c.c4 * p.s34, i, (FLAT & 8u) != 0u); a3 = spread(four(q3[at / 4u]), at, 3u); }
         if INPUTS > 4u { let at = select(c.c0 * p.s40 + c.c1 * p.s41 + c.c2 * p.s42 + c.c3 * p.s43 + c.c4 * p.s44, i, (FLAT & 16u) != 0u); a4 = spread(four(q4[at / 4u]), at, 4u); }
         if INPUTS > 5u { let at = select(c.c0 * p.s50 + c.c1 * p.s51 + c.c2 * p.s52 + c.c3 * p.s53 + c.c4 * p.s54, i, (FLAT & 32u) != 0u); a5 = spread(four(q5[at / 4u]), at, 5u); }
-        y4[i / 4u] = of_four(vec4(
-            evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
-            evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
-            evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
-            evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
-        ));
+        y4[i / 4u] = of_four(evaluate_four(a0, a1, a2, a3, a4, a5));
     }
 }
 
@@ -171,12 +166,7 @@ fn map_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
             if INPUTS > 3u && (SPLAT & 8u) == 0u { b3 = four(q3[o3 / 4u + q]); }
             if INPUTS > 4u && (SPLAT & 16u) == 0u { b4 = four(q4[o4 / 4u + q]); }
             if INPUTS > 5u && (SPLAT & 32u) == 0u { b5 = four(q5[o5 / 4u + q]); }
-            y4[i / 4u + q] = of_four(vec4(
-                evaluate(b0.x, b1.x, b2.x, b3.x, b4.x, b5.x),
-                evaluate(b0.y, b1.y, b2.y, b3.y, b4.y, b5.y),
-                evaluate(b0.z, b1.z, b2.z, b3.z, b4.z, b5.z),
-                evaluate(b0.w, b1.w, b2.w, b3.w, b4.w, b5.w),
-            ));
+            y4[i / 4u + q] = of_four(evaluate_four(b0, b1, b2, b3, b4, b5));
         }
     }
 }
@@ -237,12 +227,7 @@ fn map_cells(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gro
             if INPUTS > 3u && (STILL & 8u) == 0u { let at = o3 + cell * p.s33; b3 = spread(four(q3[at / 4u]), at, 3u); }
             if INPUTS > 4u && (STILL & 16u) == 0u { let at = o4 + cell * p.s43; b4 = spread(four(q4[at / 4u]), at, 4u); }
             if INPUTS > 5u && (STILL & 32u) == 0u { let at = o5 + cell * p.s53; b5 = spread(four(q5[at / 4u]), at, 5u); }
-            y4[(i + cell * p.e4) / 4u + q] = of_four(vec4(
-                evaluate(b0.x, b1.x, b2.x, b3.x, b4.x, b5.x),
-                evaluate(b0.y, b1.y, b2.y, b3.y, b4.y, b5.y),
-                evaluate(b0.z, b1.z, b2.z, b3.z, b4.z, b5.z),
-                evaluate(b0.w, b1.w, b2.w, b3.w, b4.w, b5.w),
-            ));
+            y4[(i + cell * p.e4) / 4u + q] = of_four(evaluate_four(b0, b1, b2, b3, b4, b5));
         }
     }
 }

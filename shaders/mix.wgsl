@@ -60,12 +60,7 @@ fn mix_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
             if INPUTS > 3u { let e = at.o3 + c * p.c3; a3 = spread(four(q3[e / 4u + along(q, 3u)]), e, 3u); }
             if INPUTS > 4u { let e = at.o4 + c * p.c4; a4 = spread(four(q4[e / 4u + along(q, 4u)]), e, 4u); }
             if INPUTS > 5u { let e = at.o5 + c * p.c5; a5 = spread(four(q5[e / 4u + along(q, 5u)]), e, 5u); }
-            let f = vec4(
-                evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
-                evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
-                evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
-                evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
-            );
+            let f = evaluate_four(a0, a1, a2, a3, a4, a5);
             for (var j = 0u; j < QUADS; j++) {
                 let w = four(wt[c * QUADS + j]);
                 for (var o = 0u; o < 4u; o++) {

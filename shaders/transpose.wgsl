@@ -74,12 +74,7 @@ fn four_values(b: u32, r: u32, c: u32) -> vec4<f32> {
     if INPUTS > 3u { let at = b * p.b3 + r * p.r3 + c * p.c3; a3 = spread(four(q3[at / 4u]), at, 3u); }
     if INPUTS > 4u { let at = b * p.b4 + r * p.r4 + c * p.c4; a4 = spread(four(q4[at / 4u]), at, 4u); }
     if INPUTS > 5u { let at = b * p.b5 + r * p.r5 + c * p.c5; a5 = spread(four(q5[at / 4u]), at, 5u); }
-    return vec4(
-        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
-        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
-        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
-        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
-    );
+    return evaluate_four(a0, a1, a2, a3, a4, a5);
 }
 
 @compute @workgroup_size(64)

@@ -26,7 +26,10 @@ done
 
 export RADV_FORCE_FAMILY=$family RADV_DEBUG=nocache
 export VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json VK_DRIVER_FILES=/usr/share/vulkan/icd.d/radeon_icd.x86_64.json
-for kernel in "$work"/kernels/*; do "$work/registers" "$kernel" 2>/dev/null; done | sort | awk -F '\t' '
+for kernel in "$work"/kernels/*; do
+    "$work/registers" "$kernel" 2>"$work/said" || { cat "$work/said" >&2; exit 1; }
+done >"$work/table"
+sort "$work/table" | awk -F '\t' '
     BEGIN { print "kernel                  as many  registers    waves  spilled  bytes of memory" }
     function row() { if (name) printf "%-22s %8d %5d..%-4d %8d %8d %16d\n", name, n, low, high, waves, spilled, memory }
     $1 != name { row(); name = $1; n = spilled = memory = high = 0; low = waves = 9999 }

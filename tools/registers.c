@@ -1,6 +1,6 @@
-// Compiles SPIR-V compute kernels for the first Vulkan device and prints what its compiler says of each: registers, spills,
-// memory that a lane needs besides. The device need not be there: Mesa's driver for AMD compiles for any of theirs with
-// RADV_FORCE_FAMILY (until Mesa 24). Used by check_registers.sh.
+// Compiles a SPIR-V compute kernel for the first Vulkan device and prints what its compiler says of it: registers, spilled
+// ones, bytes of memory besides, waves, its estimate of the time in cycles. The device need not be there: Mesa's driver for
+// AMD compiles for any of theirs with RADV_FORCE_FAMILY (Mesa 22.3 does, 26.2 no more). Used by check_registers.sh.
 //
 //   cc -O1 registers.c -o registers -lvulkan && RADV_FORCE_FAMILY=navi21 ./registers KERNEL.spv
 

@@ -54,12 +54,7 @@ fn four_terms(k: Kept, r: u32) -> vec4<f32> {
     if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u]), at, 3u); }
     if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u]), at, 4u); }
     if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u]), at, 5u); }
-    return vec4(
-        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
-        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
-        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
-        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
-    );
+    return evaluate_four(a0, a1, a2, a3, a4, a5);
 }
 
 // Four neighbours of term r, q fours behind the begin of the row.
@@ -73,10 +68,5 @@ fn terms_of_row(k: Kept, r: u32, q: u32) -> vec4<f32> {
     if INPUTS > 3u { let at = k.o3 + d.d0 * p.s34 + d.d1 * p.s35 + d.d2 * p.s36 + d.d3 * p.s37; a3 = spread(four(q3[at / 4u + along(q, 3u)]), at, 3u); }
     if INPUTS > 4u { let at = k.o4 + d.d0 * p.s44 + d.d1 * p.s45 + d.d2 * p.s46 + d.d3 * p.s47; a4 = spread(four(q4[at / 4u + along(q, 4u)]), at, 4u); }
     if INPUTS > 5u { let at = k.o5 + d.d0 * p.s54 + d.d1 * p.s55 + d.d2 * p.s56 + d.d3 * p.s57; a5 = spread(four(q5[at / 4u + along(q, 5u)]), at, 5u); }
-    return vec4(
-        evaluate(a0.x, a1.x, a2.x, a3.x, a4.x, a5.x),
-        evaluate(a0.y, a1.y, a2.y, a3.y, a4.y, a5.y),
-        evaluate(a0.z, a1.z, a2.z, a3.z, a4.z, a5.z),
-        evaluate(a0.w, a1.w, a2.w, a3.w, a4.w, a5.w),
-    );
+    return evaluate_four(a0, a1, a2, a3, a4, a5);
 }

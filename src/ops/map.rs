@@ -1,7 +1,7 @@
 //! Elementwise expressions: what chains of elementwise ops become, and the kernel that runs them.
 
 use crate::Result;
-use crate::gpu::{Binding, Kernel, fold, params, read, wgsl, write};
+use crate::gpu::{Binding, Kernel, fold, params, read, write};
 use crate::ops::elementwise::Function;
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
 
@@ -85,16 +85,24 @@ params! {
     }
 }
 
-const SOURCE: &str = wgsl!(
-    "map.wgsl",
-    "lib/index.wgsl",
-    "lib/math.wgsl",
-    "lib/functions.wgsl",
-    "lib/four.wgsl",
-    "lib/operands.wgsl",
-    "lib/spread.wgsl",
-    "lib/expression.wgsl"
-);
+/// The text of a kernel that computes an expression, with what that needs of the library.
+macro_rules! expression_wgsl {
+    ($($file:literal),+) => {
+        $crate::gpu::wgsl!(
+            $($file,)+
+            "lib/index.wgsl",
+            "lib/math.wgsl",
+            "lib/functions.wgsl",
+            "lib/four.wgsl",
+            "lib/operands.wgsl",
+            "lib/spread.wgsl",
+            "lib/expression.wgsl"
+        )
+    };
+}
+pub(super) use expression_wgsl;
+
+const SOURCE: &str = expression_wgsl!("map.wgsl");
 static MAP: Kernel = Kernel::new::<MapParams>("map.wgsl", SOURCE, "map", BINDINGS);
 static MAP_FOUR: Kernel =
     Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_four", BINDINGS_OF_FOUR);

@@ -3,9 +3,9 @@
 
 use super::conv::{Conv, Makes};
 use super::conv_tiled::packed_layer;
-use super::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
+use super::map::{Expression, MAX_INPUTS, MAX_STEPS, expression_wgsl, fours, padded};
 use crate::Result;
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::gpu::{Kernel, fold, params, read, write};
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
 
 params! {
@@ -24,17 +24,7 @@ params! {
     }
 }
 
-const SOURCE: &str = wgsl!(
-    "mix.wgsl",
-    "lib/index.wgsl",
-    "lib/kept.wgsl",
-    "lib/math.wgsl",
-    "lib/functions.wgsl",
-    "lib/four.wgsl",
-    "lib/operands.wgsl",
-    "lib/spread.wgsl",
-    "lib/expression.wgsl"
-);
+const SOURCE: &str = expression_wgsl!("mix.wgsl", "lib/kept.wgsl");
 static MIX: Kernel = Kernel::new::<MixParams>(
     "mix.wgsl",
     SOURCE,

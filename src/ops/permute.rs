@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::folded::{Folded, cost, folded};
-use super::map::{BINDINGS, BINDINGS_OF_FOUR, Expression, MAX_INPUTS, fours, padded};
+use super::map::{
+    BINDINGS, BINDINGS_OF_FOUR, Expression, MAX_INPUTS, expression_wgsl, fours, padded,
+};
 use super::movement::{strides, window};
-use crate::gpu::{Kernel, fold, params, wgsl};
+use crate::gpu::{Kernel, fold, params};
 use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
 
@@ -24,16 +26,7 @@ params! {
     }
 }
 
-const SOURCE: &str = wgsl!(
-    "transpose.wgsl",
-    "lib/index.wgsl",
-    "lib/math.wgsl",
-    "lib/functions.wgsl",
-    "lib/four.wgsl",
-    "lib/operands.wgsl",
-    "lib/spread.wgsl",
-    "lib/expression.wgsl"
-);
+const SOURCE: &str = expression_wgsl!("transpose.wgsl");
 static TRANSPOSE: Kernel =
     Kernel::new::<TransposeParams>("transpose.wgsl", SOURCE, "transpose", BINDINGS);
 static TRANSPOSE_FOUR: Kernel =

@@ -1,5 +1,5 @@
-//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction, a transposition or a layer of few channels, and
-//! an activation moves into the kernel that makes its operand.
+//! Folding: chains of elementwise ops become one expression, of a map or inside a reduction, a transposition or a layer of few
+//! channels, and an activation moves into the kernel that makes its operand.
 
 use std::sync::Arc;
 

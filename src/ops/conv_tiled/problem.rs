@@ -152,10 +152,8 @@ impl Problem {
             deep: 1,
             share: false,
         };
-        let most = match self.batch.is_multiple_of(4) {
-            true => device.sums / (4 * quads),
-            false => device.singles.min(device.sums / (4 * quads)),
-        };
+        let in_fours = self.batch.is_multiple_of(4);
+        let held = (device.sums / (4 * quads)).min(if in_fours { 8 } else { device.singles });
         // With few outputs a loaded element serves few products: then many taps and neighbours share it.
         let few = self.outputs as usize <= FEW_OUTPUTS;
         let at_once = divided(taps, if few { 9 } else { device.taps });
@@ -179,7 +177,7 @@ impl Problem {
                 4
             };
             Tile {
-                groups: groups.min(most),
+                groups: groups.min(held),
                 taps: at_once,
                 deep,
                 share: true,
@@ -203,9 +201,10 @@ impl Problem {
         if split {
             let most = u64::from(self.inputs / 64).clamp(1, 64);
             t.parts = wanted.div_ceil(self.tasks(t)).min(most) as u32;
+            return t;
         }
         // A few showers are made by more lanes with less to do.
-        while !split && self.tasks(t) < wanted && t.quads * t.groups > 1 {
+        while self.tasks(t) < wanted && t.quads * t.groups > 1 {
             match t.groups {
                 1 => t.quads /= 2,
                 _ => t.groups = t.groups.div_ceil(2),

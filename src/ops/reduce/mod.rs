@@ -9,8 +9,8 @@ use walk::{Axes, By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits
 use std::sync::Arc;
 
 use super::folded::{Folded, cost, folded};
-use super::map::{BINDINGS, BINDINGS_OF_FOUR, Expression};
-use crate::gpu::{Kernel, wgsl};
+use super::map::{BINDINGS, BINDINGS_OF_FOUR, Expression, expression_wgsl};
+use crate::gpu::Kernel;
 use crate::onnx::Attribute;
 use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
@@ -37,18 +37,11 @@ pub struct Reduce {
     pub(crate) folded: Option<Folded>,
 }
 
-const SOURCE: &str = wgsl!(
+const SOURCE: &str = expression_wgsl!(
     "reduce.wgsl",
-    "lib/index.wgsl",
     "lib/kept.wgsl",
     "lib/terms.wgsl",
-    "lib/reduce.wgsl",
-    "lib/math.wgsl",
-    "lib/functions.wgsl",
-    "lib/four.wgsl",
-    "lib/operands.wgsl",
-    "lib/spread.wgsl",
-    "lib/expression.wgsl"
+    "lib/reduce.wgsl"
 );
 static LANE_FOUR: Kernel =
     Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_lane_four", BINDINGS_OF_FOUR);

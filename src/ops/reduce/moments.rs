@@ -5,24 +5,13 @@ use std::sync::Arc;
 
 use super::walk::{By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split};
 use crate::Result;
-use crate::gpu::{Kernel, fold, read, wgsl, write};
+use crate::gpu::{Kernel, fold, read, write};
 use crate::ops::folded::{Folded, cost, folded};
-use crate::ops::map::{BINDINGS, BINDINGS_OF_FOUR};
+use crate::ops::map::{BINDINGS, BINDINGS_OF_FOUR, expression_wgsl};
 use crate::tape::{Cost, Lowering, Op, Reads, Shape, Slot, Var, Vjp, shape};
 
 const FILE: &str = "moments.wgsl";
-const SOURCE: &str = wgsl!(
-    "moments.wgsl",
-    "lib/index.wgsl",
-    "lib/kept.wgsl",
-    "lib/terms.wgsl",
-    "lib/math.wgsl",
-    "lib/functions.wgsl",
-    "lib/four.wgsl",
-    "lib/operands.wgsl",
-    "lib/spread.wgsl",
-    "lib/expression.wgsl"
-);
+const SOURCE: &str = expression_wgsl!("moments.wgsl", "lib/kept.wgsl", "lib/terms.wgsl");
 static LANE: Kernel = Kernel::new::<ReduceParams>(FILE, SOURCE, "moments_lane", BINDINGS);
 static LANE_FOUR: Kernel =
     Kernel::new::<ReduceParams>(FILE, SOURCE, "moments_lane_four", BINDINGS_OF_FOUR);

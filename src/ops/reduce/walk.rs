@@ -55,7 +55,7 @@ pub(super) fn cut(terms: usize) -> (usize, usize) {
 }
 
 /// True if the kernels can reduce an expression of these inputs, broadcast to `domain`, over `axes`.
-pub(crate) fn fits(axes: &[usize], domain: &[usize], inputs: &[Shape]) -> bool {
+pub(super) fn fits(axes: &[usize], domain: &[usize], inputs: &[Shape]) -> bool {
     let (kept, reduced) = split(domain, inputs, axes);
     inputs.len() <= MAX_INPUTS && kept.len() <= SIDE && reduced.len() <= SIDE
 }

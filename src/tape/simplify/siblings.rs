@@ -17,7 +17,8 @@ use crate::tape::{Op, Var};
 /// of a chain fill a device by themselves too, and one chain after the other stays in a processor's caches. The tier of
 /// cooperative matrices has no limit: whether a layer fills them depends on its outputs, and a shower must not depend on the
 /// batch.
-const MOST: [usize; 2] = [1 << 22, 1 << 25];
+const MOST_ON_CPU: usize = 1 << 22;
+const MOST_ON_GPU: usize = 1 << 25;
 
 pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) -> Option<Var<'t>> {
     let joins = as_kind::<Concat>(op)?.0 == 0 && inputs.len() > 1;
@@ -32,7 +33,11 @@ fn all_same(parts: &[Var<'_>]) -> bool {
 fn joined<'t>(rules: &mut Rules, parts: &[Var<'t>]) -> Option<Var<'t>> {
     let shape = parts[0].shape();
     let whole = [&[shape.first()? * parts.len()], &shape[1..]].concat();
-    let most = MOST[usize::from(!rules.on_cpu)];
+    let most = if rules.on_cpu {
+        MOST_ON_CPU
+    } else {
+        MOST_ON_GPU
+    };
     let many = rules.tier != Tier::Matrix && whole.iter().product::<usize>() > most;
     if many || parts.iter().any(|p| p.shape() != shape) {
         return None;
