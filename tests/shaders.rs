@@ -361,7 +361,8 @@ fn check_halves(k: &Kernel, halves: u32) -> Checked {
     translate(k, &module, &info, 1)?;
     let pairs = k.text(None, true, halves);
     let module = parse(k, &pairs)?;
-    let capable = capabilities(k.tier) | Capabilities::SHADER_INT64;
+    let capable =
+        capabilities(k.tier) | Capabilities::SHADER_INT64 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     match Validator::new(ValidationFlags::all(), capable).validate(&module) {
         Ok(_) => Ok(()),
         Err(e) => Err(format!("{} in pairs: {e:?}", k.entry)),

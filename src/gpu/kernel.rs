@@ -123,6 +123,17 @@ fn of_four(v: vec4<f32>) -> Four {
 }
 ";
 
+/// What follows it where bindings hold f16: four of these are one integer.
+const FOUR_HALVES: &str = "
+fn four_halves(v: u64) -> vec4<f32> {
+    return vec4(unpack2x16float(u32(v)), unpack2x16float(u32(v >> 32u)));
+}
+
+fn of_four_halves(v: vec4<f32>) -> u64 {
+    return u64(pack2x16float(v.xy)) | (u64(pack2x16float(v.zw)) << 32u);
+}
+";
+
 /// A compute kernel: one entry point of one file.
 #[derive(Debug)]
 pub struct Kernel {
@@ -182,18 +193,19 @@ impl Kernel {
         }) {
             source = text;
         }
-        if let Some(text) = pairs
-            .then(|| replaced(&source, "//@four\n", FOUR_AS_PAIRS))
-            .flatten()
-        {
-            source = text;
+        if pairs {
+            let halves = if halves == 0 { "" } else { FOUR_HALVES };
+            if let Some(text) = replaced(&source, "//@four\n", &format!("{FOUR_AS_PAIRS}{halves}"))
+            {
+                source = text;
+            }
         }
         if halves == 0 {
             return source;
         }
         for (i, binding) in self.bindings.iter().enumerate() {
             if halves & (1 << i) != 0 {
-                source = with_half(&source, binding);
+                source = with_half(&source, binding, pairs);
             }
         }
         match source.contains("enable f16;") {
@@ -205,8 +217,12 @@ impl Kernel {
 }
 
 /// The text with a binding of f16. What it misses is a type error, which `tests/shaders.rs` would find.
-fn with_half(source: &str, binding: &Binding) -> String {
+fn with_half(source: &str, binding: &Binding, pairs: bool) -> String {
     let name = binding.name;
+    let (array, load, store) = match pairs {
+        true => ("u64", "four_halves", "of_four_halves"),
+        false => ("vec4<f16>", "vec4<f32>", "vec4<f16>"),
+    };
     let source = source
         .replace(
             &format!(" {name}: array<f32>"),
@@ -214,9 +230,9 @@ fn with_half(source: &str, binding: &Binding) -> String {
         )
         .replace(
             &format!(" {name}: array<Four>"),
-            &format!(" {name}: array<vec4<f16>>"),
+            &format!(" {name}: array<{array}>"),
         )
-        .replace(&format!("four({name}["), &format!("vec4<f32>({name}["));
+        .replace(&format!("four({name}["), &format!("{load}({name}["));
     if binding.access == Access::Read {
         return source;
     }
@@ -227,7 +243,7 @@ fn with_half(source: &str, binding: &Binding) -> String {
             true => text.push_str(
                 &line
                     .replace("] = f32(", "] = f16(")
-                    .replace("] = of_four(", "] = vec4<f16>("),
+                    .replace("] = of_four(", &format!("] = {store}(")),
             ),
             false => text.push_str(line),
         }
