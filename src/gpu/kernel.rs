@@ -123,14 +123,15 @@ fn of_four(v: vec4<f32>) -> Four {
 }
 ";
 
-/// What follows it where bindings hold f16: four of these are one integer.
+/// What follows it where bindings hold f16: four of these are one integer where they are loaded, and two where they are stored,
+/// as old Mesa keeps a loop that packs them into one and with it the sums in memory.
 const FOUR_HALVES: &str = "
 fn four_halves(v: u64) -> vec4<f32> {
     return vec4(unpack2x16float(u32(v)), unpack2x16float(u32(v >> 32u)));
 }
 
-fn of_four_halves(v: vec4<f32>) -> u64 {
-    return u64(pack2x16float(v.xy)) | (u64(pack2x16float(v.zw)) << 32u);
+fn of_four_halves(v: vec4<f32>) -> vec2<u32> {
+    return vec2(pack2x16float(v.xy), pack2x16float(v.zw));
 }
 ";
 
@@ -220,6 +221,7 @@ impl Kernel {
 fn with_half(source: &str, binding: &Binding, pairs: bool) -> String {
     let name = binding.name;
     let (array, load, store) = match pairs {
+        true if binding.access == Access::Write => ("vec2<u32>", "four_halves", "of_four_halves"),
         true => ("u64", "four_halves", "of_four_halves"),
         false => ("vec4<f16>", "vec4<f32>", "vec4<f16>"),
     };
