@@ -11,8 +11,9 @@
 // (v = phase mod stride) use one set of taps, so a phase is a convolution of stride 1 and nothing is multiplied by
 // zero. The columns of a phase are its (voxel, shower) pairs in memory order.
 // One lane computes 4 * QUADS output channels of GROUPS * 4 columns: group j of lane t holds the four neighbouring
-// columns 4 * ((block * GROUPS + j) * WG + t) + 0..3; with SHARE the groups are GROUPS neighbours along w. With VECTOR (N
-// a multiple of 4) the four lie in one voxel and are one load; otherwise each has a position of its own.
+// columns 4 * ((block * GROUPS + j) * WG + t) + 0..3; with SHARE the groups are GROUPS neighbours along w, in each of ROWS
+// neighbours along h. With VECTOR (N a multiple of 4) the four lie in one voxel and are one load; otherwise each has a
+// position of its own.
 // One workgroup is (product z, block of columns, phase, part of the inputs i, tile of outputs), flattened over the grid,
 // the tile fastest. With parts > 1 the plain sums of part s go to y + s * y_part, and sum_parts finishes them.
 //
@@ -55,6 +56,7 @@ struct ConvParams {
 override WG: u32;
 override QUADS: u32;  // 1, 2, 4 or 8: a lane has 4 * QUADS output channels
 override GROUPS: u32; // 1..8, QUADS * GROUPS <= 16
+override ROWS: u32;   // 1..4; above 1 where SHARE, QUADS = 1 and no stride along h, LIVE * ROWS * GROUPS <= 32
 override LIVE: u32;   // outputs computed of each quad: fewer than 4 only where O < 4
 override VECTOR: bool;
 // TAPS * DEEP terms of the sum at once: a sum's round trip through a loop costs more than a term.
@@ -65,6 +67,7 @@ override BY_CELL: bool; // each output voxel has a bias of its own
 override SHARE: bool; // where positions in x are 1 apart: the groups are neighbours along w and share loads
 override SPAN: u32 = select(4u, 1u, VECTOR); // positions in a group
 override WINDOW: u32 = select(GROUPS, 1u, SHARE); // positions loaded for a tap
+override ALL: u32 = ROWS * GROUPS; // groups of a lane
 override LOADS: u32 = TAPS + select(0u, GROUPS - 1u, SHARE); // for an input: the taps, and further groups
 override UNIT: u32 = select(1u, 4u, VECTOR); // elements in a load
 
@@ -81,33 +84,41 @@ fn axis(phase: u32, kernel: u32, stride: u32, pad: u32, extent: u32) -> Axis {
 }
 
 // What a lane holds.
-var<private> acc: array<vec4<f32>, 64>; // sums, [channel][group]
+var<private> acc: array<vec4<f32>, 64>; // sums, [channel][row][group]
 var<private> v: array<vec4<f32>, 32>;   // loaded x, [input][tap][position]
 var<private> y_at: u32;                 // where this part and z begin in y
 var<private> bias_at: u32;              // and in bias
 var<private> to: array<u32, 32>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
 var<private> cell: array<u32, 32>;      // voxel of y, where BY_CELL
 
+// Where the weights of the taps of one trip are: the first of row 0 of taps, from tap to tap along w, the last of those, and
+// the row of taps that the first row of y has here, from row to row, and how many there are.
+struct Taps { at: u32, step: u32, last: u32, b: u32, down: u32, count: u32 }
+
 // The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
-// registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads.
-fn add(q: u32, at: u32, step: u32, last: u32) {
+// registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads, and one
+// a row.
+fn add(q: u32, row: u32, taps: Taps) {
+    let tap_h = taps.b - select(row, ROWS - 1u - row, p.transposed != 0u);
+    let on = ROWS == 1u || tap_h < taps.count;
+    let at = taps.at + select(0u, tap_h, on) * taps.down;
     var k: array<vec4<f32>, 16>;
     for (var d = 0u; d < DEEP; d++) {
         for (var u = 0u; u < TAPS; u++) {
             let tap = select(u, TAPS - 1u - u, SHARE && p.transposed != 0u);
-            let w = four(wt[at + select(min(tap, last), tap, EXACT) * step + d * QUADS + q]);
-            k[d * TAPS + u] = select(vec4<f32>(), w, EXACT || tap <= last);
+            let w = four(wt[at + select(min(tap, taps.last), tap, EXACT) * taps.step + d * QUADS + q]);
+            k[d * TAPS + u] = select(vec4<f32>(), w, on && (EXACT || tap <= taps.last));
         }
     }
     for (var c = 0u; c < LIVE; c++) {
         for (var j = 0u; j < GROUPS; j++) {
-            var r = acc[(q * 4u + c) * GROUPS + j];
+            var r = acc[(q * 4u + c) * ALL + row * GROUPS + j];
             for (var d = 0u; d < DEEP; d++) {
                 for (var u = 0u; u < TAPS; u++) {
                     r = fma(vec4<f32>(k[d * TAPS + u][c]), v[(d * LOADS + u) * WINDOW + j], r);
                 }
             }
-            acc[(q * 4u + c) * GROUPS + j] = r;
+            acc[(q * 4u + c) * ALL + row * GROUPS + j] = r;
         }
     }
 }
@@ -117,13 +128,13 @@ fn finish(q: u32, tile: u32) {
         let o = bias_at + min((tile * QUADS + q) * 4u + c, p.outputs - 1u);
         var shift = vec4<f32>();
         if !BY_CELL && p.has_bias != 0u { shift = vec4<f32>(bias[o]); }
-        for (var j = 0u; j < GROUPS; j++) {
+        for (var j = 0u; j < ALL; j++) {
             if BY_CELL {
                 for (var s = 0u; s < SPAN; s++) { shift[s] = bias[o * (p.out_d * p.out_h * p.out_w) + cell[j * SPAN + s]]; }
                 if SPAN == 1u { shift = vec4<f32>(shift.x); }
             }
-            let r = acc[(q * 4u + c) * GROUPS + j] + shift;
-            acc[(q * 4u + c) * GROUPS + j] = select(r * p.slope, r, r >= vec4<f32>());
+            let r = acc[(q * 4u + c) * ALL + j] + shift;
+            acc[(q * 4u + c) * ALL + j] = select(r * p.slope, r, r >= vec4<f32>());
         }
     }
 }
@@ -133,8 +144,8 @@ fn store_quad(q: u32, id: u32) {
     for (var c = 0u; c < LIVE; c++) {
         let o = ((id % p.tiles) * QUADS + q) * 4u + c;
         let base = y_at + o * plane;
-        for (var j = 0u; j < GROUPS; j++) {
-            if o < p.outputs && to[j] != 0xffffffffu { y4[(base + to[j]) / 4u] = of_four(acc[(q * 4u + c) * GROUPS + j]); }
+        for (var j = 0u; j < ALL; j++) {
+            if o < p.outputs && to[j] != 0xffffffffu { y4[(base + to[j]) / 4u] = of_four(acc[(q * 4u + c) * ALL + j]); }
         }
     }
 }
@@ -144,10 +155,10 @@ fn store_any(q: u32, id: u32) {
     for (var c = 0u; c < LIVE; c++) {
         let o = ((id % p.tiles) * QUADS + q) * 4u + c;
         let base = y_at + o * plane;
-        for (var j = 0u; j < GROUPS; j++) {
+        for (var j = 0u; j < ALL; j++) {
             for (var s = 0u; s < 4u; s++) {
                 let k = j * SPAN + s % SPAN;
-                if o < p.outputs && to[k] != 0xffffffffu { y[base + to[k]] = f32(acc[(q * 4u + c) * GROUPS + j][s]); }
+                if o < p.outputs && to[k] != 0xffffffffu { y[base + to[k]] = f32(acc[(q * 4u + c) * ALL + j][s]); }
             }
         }
     }
@@ -176,28 +187,30 @@ fn sums(id: u32, t: u32) -> bool {
     let out_step = select(vec3<u32>(1u), vec3<u32>(p.stride_d, p.stride_h, p.stride_w), wide);
     let across = select(1u, GROUPS, SHARE); // voxels of a lane along w
     let wide_w = (aw.extent + across - 1u) / across;
-    let columns = ad.extent * ah.extent * wide_w * p.batch;
+    let tall_h = (ah.extent + ROWS - 1u) / ROWS;
+    let columns = ad.extent * tall_h * wide_w * p.batch;
     if block * (GROUPS / across) * WG * 4u >= columns { return false; }
 
     var pd: array<u32, 32>; // position in x of tap offset 0
     var ph: array<u32, 32>;
     var pw: array<u32, 32>;
     var at: array<u32, 32>; // its address in channel 0
-    for (var j = 0u; j < GROUPS; j++) {
+    for (var g = 0u; g < ALL; g++) {
         for (var s = 0u; s < SPAN; s++) {
+            let j = g % GROUPS;
             let m = 4u * (select(block * GROUPS + j, block, SHARE) * WG + t) + s;
             let n = m % p.batch;
             let vw = (m / p.batch) % wide_w * across + select(0u, j, SHARE);
             let row = m / (p.batch * wide_w);
-            let vh = row % ah.extent;
-            let vd = row / ah.extent;
-            let k = j * SPAN + s;
+            let vh = row % tall_h * ROWS + g / GROUPS;
+            let vd = row / tall_h;
+            let k = g * SPAN + s;
             pd[k] = vd * in_step.x + ad.offset;
             ph[k] = vh * in_step.y + ah.offset;
             pw[k] = vw * in_step.z + aw.offset;
             at[k] = ((pd[k] * p.in_h + ph[k]) * p.in_w + pw[k]) * p.batch + n;
             let v = ((vd * out_step.x + phase_d) * p.out_h + vh * out_step.y + phase_h) * p.out_w + vw * out_step.z + phase_w;
-            to[k] = select(0xffffffffu, v * p.batch + n, m < columns && vw < aw.extent);
+            to[k] = select(0xffffffffu, v * p.batch + n, m < columns && vh < ah.extent && vw < aw.extent);
             if BY_CELL { cell[k] = select(0u, v, to[k] != 0xffffffffu); }
         }
     }
@@ -205,11 +218,13 @@ fn sums(id: u32, t: u32) -> bool {
     let i0 = part * p.chunk;
     let i1 = min(i0 + p.chunk, p.inputs);
     let plane = p.in_d * p.in_h * p.in_w * p.batch / UNIT;
+    let step = p.padded * QUADS; // from tap to tap in wt
     for (var a = 0u; a < ad.count; a++) {
-        for (var b = 0u; b < ah.count; b++) {
+        // A row of x is tap b of the first row of y, b - 1 of the next; transposed the other way round.
+        for (var b = 0u; b < ah.count + ROWS - 1u; b++) {
             let od = a * ad.turn;
-            let oh = b * ah.turn;
-            let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first + b * ah.step) * p.kernel_w + aw.first;
+            let oh = b * ah.turn + select(0u, ROWS - 1u, wide);
+            let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first) * p.kernel_w + aw.first;
             for (var e0 = 0u; e0 < aw.count; e0 += TAPS) {
                 var src: array<u32, 128>; // [tap][position]
                 var live: array<bool, 128>;
@@ -240,13 +255,15 @@ fn sums(id: u32, t: u32) -> bool {
                         }
                     }
                     let w0 = z * p.w_skip + ((tile * p.taps + tap0 + e0 * aw.step) * p.padded + i) * QUADS;
-                    let step = aw.step * p.padded * QUADS;
-                    let last = select(aw.count - e0, 1u, TAPS == 1u) - 1u;
-                    add(0u, w0, step, last);
-                    if QUADS > 1u { add(1u, w0, step, last); }
-                    if QUADS > 2u { add(2u, w0, step, last); add(3u, w0, step, last); }
-                    if QUADS > 4u { add(4u, w0, step, last); add(5u, w0, step, last); }
-                    if QUADS > 6u { add(6u, w0, step, last); add(7u, w0, step, last); }
+                    let taps = Taps(w0, aw.step * step, select(aw.count - e0, 1u, TAPS == 1u) - 1u, b, ah.step * p.kernel_w * step, ah.count);
+                    add(0u, 0u, taps);
+                    if QUADS > 1u { add(1u, 0u, taps); }
+                    if QUADS > 2u { add(2u, 0u, taps); add(3u, 0u, taps); }
+                    if QUADS > 4u { add(4u, 0u, taps); add(5u, 0u, taps); }
+                    if QUADS > 6u { add(6u, 0u, taps); add(7u, 0u, taps); }
+                    if ROWS > 1u { add(0u, 1u, taps); }
+                    if ROWS > 2u { add(0u, 2u, taps); }
+                    if ROWS > 3u { add(0u, 3u, taps); }
                 }
             }
         }

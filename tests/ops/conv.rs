@@ -283,6 +283,9 @@ fn tiled_agrees_with_plain() {
         ("dense", [300, 1, 1, 1, 16], [70, 300, 1, 1, 1], [1, 1, 1], [0, 0, 0]),
         ("dense with many columns", [20, 3, 5, 7, 13], [9, 20, 1, 1, 1], [1, 1, 1], [0, 0, 0]),
         ("one shower", [24, 6, 6, 9, 1], [12, 24, 3, 3, 3], [1, 1, 1], [1, 1, 1]),
+        ("one output", [6, 3, 13, 11, 8], [1, 6, 2, 4, 5], [1, 1, 1], [1, 1, 2]),
+        ("one output of long rows", [5, 2, 7, 19, 12], [1, 5, 1, 3, 9], [1, 1, 1], [0, 2, 0]),
+        ("from one output", [1, 3, 13, 11, 8], [7, 1, 3, 3, 5], [1, 1, 1], [1, 2, 0]),
     ];
     for &(name, x, w, stride, padding) in cases {
         let spec = ConvSpec { stride, padding };
@@ -455,5 +458,71 @@ fn every_tile_gives_the_same_bits() {
             other_grids += usize::from(other != grid);
         }
         assert!(other_grids > 1, "{name}: hardly another tile was tried");
+    }
+}
+
+/// Layers of one output, whose lanes take neighbours along h and w together where there are enough of them.
+#[test]
+fn a_shower_of_one_output_is_the_same_in_any_batch() {
+    const ALL: usize = 16;
+    type Case = (&'static str, bool, [usize; 5], [usize; 5], [usize; 3]);
+    let cases: &[Case] = &[
+        (
+            "conv",
+            false,
+            [3, 3, 13, 11, ALL],
+            [1, 3, 2, 5, 3],
+            [1, 1, 1],
+        ),
+        (
+            "conv_transpose",
+            true,
+            [3, 2, 6, 7, ALL],
+            [3, 1, 3, 4, 4],
+            [1, 2, 2],
+        ),
+        (
+            "stride along h",
+            false,
+            [3, 2, 13, 11, ALL],
+            [1, 3, 2, 5, 3],
+            [1, 2, 1],
+        ),
+    ];
+    for &(name, transposed, x, kernel, stride) in cases {
+        let spec = ConvSpec {
+            stride,
+            padding: [1, 2, 1],
+        };
+        let values = Nd::random(&x, 3).f32();
+        let weight = Nd::random(&kernel, 4).f32();
+        let run = |showers: std::ops::Range<usize>| {
+            let n = showers.len();
+            let shape = [x[0], x[1], x[2], x[3], n];
+            let tape = Tape::new();
+            let (x_in, w) = (tape.input("x", &shape), tape.constant(&weight, &kernel));
+            let y = match transposed {
+                true => x_in.conv_transpose(w, None, &spec, [0; 3]),
+                false => x_in.conv(w, None, &spec),
+            };
+            let options = calogen::tape::Options {
+                frozen: true,
+                ..POISON
+            };
+            let program = tape.compile(gpu(), &[("y", y)], options).unwrap();
+            let part: Vec<f32> = (values.chunks(ALL).flat_map(|row| &row[showers.clone()]))
+                .copied()
+                .collect();
+            program.set("x", &part).unwrap();
+            program.run().unwrap();
+            program.read("y").unwrap()
+        };
+        let all = run(0..ALL);
+        for showers in [0..1, 2..5, 4..12, 13..16] {
+            let want: Vec<f32> = (all.chunks(ALL).flat_map(|row| &row[showers.clone()]))
+                .copied()
+                .collect();
+            assert_eq!(run(showers.clone()), want, "{name}: {showers:?}");
+        }
     }
 }

@@ -147,6 +147,7 @@ fn run(
         last || !finish.by_cell,
         "made for fixed weights alone, where no sum is cut"
     );
+    assert!(vector || t.rows == 1, "addresses of one row alone");
     let bias = finish.bias.filter(|_| last);
     let mut words = vec![c.batch, c.inputs, c.outputs];
     words.extend(c.words());
@@ -161,6 +162,7 @@ fn run(
         ("WG", f64::from(t.wg)),
         ("QUADS", f64::from(t.quads)),
         ("GROUPS", f64::from(t.groups)),
+        ("ROWS", f64::from(t.rows)),
         ("LIVE", f64::from(c.outputs.min(4))),
         ("TAPS", f64::from(t.taps)),
         ("EXACT", flag(c.exact(t))),

@@ -140,6 +140,7 @@ pub(in crate::ops) fn packed_layer(
         wg: 1,
         quads: layer.outputs.div_ceil(4),
         groups: 1,
+        rows: 1,
         parts: 1,
         taps: 1,
         deep: 1,

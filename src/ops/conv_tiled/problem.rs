@@ -9,6 +9,8 @@ pub(super) struct Tile {
     pub(super) wg: u32,
     pub(super) quads: u32,
     pub(super) groups: u32,
+    /// Rows of such groups, neighbours along h: they share what is loaded too.
+    pub(super) rows: u32,
     /// The sum over inputs is split into so many parts.
     pub(super) parts: u32,
     /// Terms of the sum taken at once: so many taps along w of so many inputs.
@@ -118,7 +120,10 @@ impl Problem {
         let step = if self.transposed { self.stride } else { [1; 3] };
         let across = if t.share { t.groups } else { 1 };
         let extent = |a: usize| u64::from(self.output[a].div_ceil(step[a]));
-        extent(0) * extent(1) * extent(2).div_ceil(u64::from(across)) * u64::from(self.batch)
+        extent(0)
+            * extent(1).div_ceil(u64::from(t.rows))
+            * extent(2).div_ceil(u64::from(across))
+            * u64::from(self.batch)
     }
 
     /// Whether the taps along w are a multiple of those taken at once, in every phase.
@@ -147,6 +152,7 @@ impl Problem {
             wg: device.wg,
             quads,
             groups: 2,
+            rows: 1,
             parts: 1,
             taps: 1,
             deep: 1,
@@ -176,8 +182,15 @@ impl Problem {
             } else {
                 4
             };
+            let groups = groups.min(held);
+            // So do rows with one output: more sums do not fit beside the operands.
+            let rows = match self.outputs {
+                1 if in_fours && self.rows_share() => 2,
+                _ => 1,
+            };
             Tile {
-                groups: groups.min(held),
+                groups,
+                rows,
                 taps: at_once,
                 deep,
                 share: true,
@@ -204,13 +217,21 @@ impl Problem {
             return t;
         }
         // A few showers are made by more lanes with less to do.
-        while self.tasks(t) < wanted && t.quads * t.groups > 1 {
-            match t.groups {
-                1 => t.quads /= 2,
-                _ => t.groups = t.groups.div_ceil(2),
+        while self.tasks(t) < wanted && t.quads * t.groups * t.rows > 1 {
+            match (t.rows, t.groups) {
+                (1, 1) => t.quads /= 2,
+                (1, _) => t.groups = t.groups.div_ceil(2),
+                _ => t.rows = 1,
             }
         }
         t
+    }
+
+    /// Whether neighbours along h read neighbouring inputs, and some of them the same.
+    fn rows_share(&self) -> bool {
+        let step = if self.transposed { self.stride[1] } else { 1 };
+        let adjacent = self.transposed || self.stride[1] == 1;
+        adjacent && self.kernel[1].div_ceil(step) >= 2 && self.output[1].div_ceil(step) >= 2
     }
 
     /// Workgroups that have work, one product and all inputs at once.
