@@ -113,7 +113,7 @@ def compare(command, generator, batch, args, torch_graph):
     given = repeated(example, batch)
     seconds = {k: float("inf") for k in ("ours", *peers)}
     bench = ["bench", "generate", name, "--preset", preset, "--batch", str(batch), "--seconds", str(args.seconds),
-             "--no-ceilings", "--no-cold-start", "--json"]
+             "--tier", args.tier, "--no-ceilings", "--no-cold-start", "--json"]
     for _ in range(args.rounds):
         for k, run in peers.items():
             seconds[k] = min(seconds[k], best_seconds(lambda: run(given), args.seconds) / batch)
@@ -139,6 +139,7 @@ def main():
     p.add_argument("--threads", type=int, default=cores(), help="threads of the other run times (default: the cores, %(default)s)")
     p.add_argument("--seconds", type=float, default=1.0, help="for each measurement, about (default %(default)s)")
     p.add_argument("--rounds", type=int, default=2, help="turns of each program; the best counts (default %(default)s)")
+    p.add_argument("--tier", default="portable", help="calogen's --tier (default %(default)s)")
     p.add_argument("--device", default="", help="adapter, as calogen's --device")
     p.add_argument("--torch", action="store_true", help="PyTorch as well, in every configuration that the machine offers")
     p.add_argument("--burn", action="store_true", help="burn as well, where the generator is hgcal-wgan:paper")

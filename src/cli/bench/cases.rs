@@ -144,6 +144,7 @@ fn layers() -> Vec<(Layer, bool)> {
     let (conv, up) = ("conv", "conv_transpose");
     let hgcal = [
         plane(up, 16, 16, [3, 3], 2, 1, 1, [6, 8]),
+        plane(up, 32, 64, [3, 3], 2, 1, 1, [12, 16]),
         plane(conv, 64, 1, [5, 9], 1, 0, 0, [24, 32]),
         plane(conv, 7, 64, [3, 3], 1, 1, 0, [20, 24]),
         plane(conv, 64, 128, [5, 6], 1, 0, 0, [20, 24]),
