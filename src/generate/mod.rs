@@ -77,6 +77,11 @@ pub const BATCH: usize = 256;
 /// Batches are filled up to a multiple of this, what every kernel can take whole, or are one, two or four showers.
 const TILE: usize = 8;
 
+/// What a plan's buffers may take in a processor's caches, in bytes, about: where they are larger, every kernel waits for
+/// memory. Of fewer showers than `SHARE` no more would be gained.
+const CACHES: u64 = 16 << 20;
+const SHARE: usize = 16;
+
 /// Showers that are computed where `events` are asked for.
 pub fn filled(events: usize) -> usize {
     match events {
@@ -118,6 +123,8 @@ pub struct Generator {
     threshold: f32,
     half: bool,
     smaller: Option<usize>,
+    /// Showers at once for which a processor's caches have room; all, as long as no plan was seen to be larger, and on GPUs.
+    in_caches: usize,
     /// Hits of a shower that are read before their number is known.
     expected_hits: Option<usize>,
     tier: Tier,
@@ -163,6 +170,7 @@ impl Generator {
             threshold: 0.0,
             half: false,
             smaller: None,
+            in_caches: usize::MAX,
             expected_hits: None,
             tier: Tier::default(),
         })
@@ -199,6 +207,7 @@ impl Generator {
             threshold: 0.0,
             half: false,
             smaller: None,
+            in_caches: usize::MAX,
             expected_hits: None,
             tier: Tier::default(),
         })
@@ -234,7 +243,8 @@ impl Generator {
         self.system.conditioning()
     }
 
-    /// Showers computed at once. Events are the same, to the bit, for any batch.
+    /// Showers computed at once. Events are the same, to the bit, for any batch. A software device computes a batch in shares
+    /// whose activations fit a processor's caches ([`at_once`](Self::at_once)).
     pub fn set_batch(&mut self, batch: usize) {
         self.batch = batch.max(1);
         self.smaller = None;
@@ -253,6 +263,7 @@ impl Generator {
         self.gpu.capabilities().check_tier(tier)?;
         if tier != self.tier {
             self.programs.clear();
+            self.in_caches = usize::MAX;
         }
         self.tier = tier;
         Ok(())
@@ -285,11 +296,17 @@ impl Generator {
     /// Compiles the sampler for `batch` showers, or for half as many if the device has no room, and so on.
     fn prepare(&mut self, mut batch: usize, form: Form) -> Result<usize> {
         loop {
+            batch = batch.min(self.in_caches);
             if self.programs.contains_key(&(batch, form)) {
                 return Ok(batch);
             }
             match self.gpu.guarded(|| self.compile(batch, form)) {
                 Ok(program) => {
+                    let share = self.share_in_caches(batch, &program);
+                    if share < batch {
+                        self.in_caches = share;
+                        continue;
+                    }
                     self.programs.insert((batch, form), program);
                     return Ok(batch);
                 }
@@ -300,6 +317,18 @@ impl Generator {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// How many of `batch` showers to compute at once on a processor, judged by the program for all of them.
+    fn share_in_caches(&self, batch: usize, program: &Program) -> usize {
+        let bytes: u64 = program.plan().buffers.iter().sum();
+        let mut share = batch;
+        if self.gpu.capabilities().on_cpu {
+            while share >= 2 * SHARE && bytes / batch as u64 * share as u64 > CACHES {
+                share = filled(share / 2);
+            }
+        }
+        share
     }
 
     fn compile(&self, batch: usize, form: Form) -> Result<Program> {
@@ -325,7 +354,7 @@ impl Generator {
     }
 
     /// How many showers a program for `batch` of them makes at once: so many, filled up, or fewer where they do not fit the
-    /// device.
+    /// device, or the caches of a processor.
     pub fn at_once(&mut self, batch: usize) -> Result<usize> {
         self.prepare(filled(batch), Form::Cells)
     }

@@ -82,7 +82,7 @@ impl Generator {
         Ok(taken)
     }
 
-    /// The least time of a batch.
+    /// The least time of a shower, of as many as this tier computes at once.
     fn seconds(&mut self, batch: usize) -> Result<f64> {
         let batch = self.prepare(filled(batch), Form::Cells)?;
         let program = &self.programs[&(batch, Form::Cells)];
@@ -97,7 +97,7 @@ impl Generator {
                     least = least.min(start.elapsed().as_secs_f64());
                 }
             }
-            Ok(least)
+            Ok(least / batch as f64)
         })
     }
 

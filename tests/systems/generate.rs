@@ -62,6 +62,26 @@ fn the_steady_state_creates_nothing() {
     assert!(quiet, "every round created a buffer or a pipeline");
 }
 
+/// A batch whose activations outgrow a processor's caches is computed in shares, which nobody notices but by the clock.
+#[test]
+fn a_processor_computes_large_batches_in_shares() {
+    let system = models::preset("wgan", Preset::Small).expect("the preset");
+    let mut generator = Generator::untrained(gpu(), system).expect("a generator");
+    let whole = events(&mut generator, 64, 0, 21);
+    assert!(whole.iter().any(|&e| e > 0.0), "showers");
+    assert!(events(&mut generator, 8, 0, 21) == whole, "batch 8");
+    generator.set_batch(64);
+    let on_cpu = gpu().capabilities().on_cpu;
+    for _ in 0..2 {
+        let share = generator.at_once(64).expect("a program");
+        assert_eq!(share, if on_cpu { 16 } else { 64 });
+    }
+    assert_eq!(generator.at_once(8).expect("a program"), 8);
+    assert_eq!(generator.smaller_batch(), None, "for want of room");
+    let mut slight = Generator::untrained(gpu(), small()).expect("a generator");
+    assert_eq!(slight.at_once(64).expect("a program"), 64);
+}
+
 #[test]
 fn the_published_network_makes_showers_within_its_mask() {
     let system = models::preset("hgcal-wgan", Preset::Paper).expect("the preset");

@@ -49,7 +49,7 @@ pub struct Args {
     /// Leave out the cold start: two processes that make one shower each
     #[arg(long)]
     no_cold_start: bool,
-    /// Print the time spent in each kernel, of one batch of the last size
+    /// Print the time spent in each kernel, of one batch of the last size (of as many showers as are computed at once)
     #[arg(long)]
     kernels: bool,
     /// Print the time of each dispatch of that batch in order, with what it reads and writes
@@ -74,6 +74,8 @@ const STREAM: usize = 4;
 #[derive(Serialize)]
 struct Row {
     batch: usize,
+    /// Of these: a share of a batch that does not fit the device, or a processor's caches.
+    at_once: usize,
     showers_per_second: f64,
     seconds_per_shower: Timing,
     latency_seconds: Timing,
@@ -210,8 +212,11 @@ fn time(
         rates.push(now.elapsed().as_secs_f64() / (batch * STREAM) as f64);
     }
     let shower = Timing::of(rates);
-    let at_once = generator.at_once(batch)? as f64;
-    let (gflop, gbytes) = (plan.flops() / at_once * 1e-9, plan.bytes() / at_once * 1e-9);
+    let at_once = generator.at_once(batch)?;
+    let (gflop, gbytes) = (
+        plan.flops() / at_once as f64 * 1e-9,
+        plan.bytes() / at_once as f64 * 1e-9,
+    );
     let wire = 4e-9 * generator.shape().iter().product::<usize>() as f64;
     let floor = ceilings.map(|c| {
         let times = [
@@ -229,6 +234,7 @@ fn time(
     });
     Ok(Row {
         batch,
+        at_once,
         showers_per_second: 1.0 / shower.median,
         seconds_per_shower: shower,
         latency_seconds: Timing::of(alone),
@@ -243,8 +249,9 @@ fn time(
 
 fn header() -> String {
     format!(
-        "{:>6}{:>12}{:>26}{:>30}{:>9}{:>8}{:>11}{:>10}  {:<9}{:>9}",
+        "{:>6}{:>9}{:>12}{:>26}{:>30}{:>9}{:>8}{:>11}{:>10}  {:<9}{:>9}",
         "batch",
+        "at once",
         "showers/s",
         "ms a shower (min..max)",
         "ms a batch (min..max)",
@@ -268,8 +275,9 @@ impl Row {
             (ms, format!("{:.1}%", f.share * 100.0), f.limit)
         });
         format!(
-            "{:>6}{:>12.1}{:>26}{:>30}{:>9.2}{:>8.2}{:>11}{:>10}  {:<9}{:>9.1}",
+            "{:>6}{:>9}{:>12.1}{:>26}{:>30}{:>9.2}{:>8.2}{:>11}{:>10}  {:<9}{:>9.1}",
             self.batch,
+            self.at_once,
             self.showers_per_second,
             ms(&self.seconds_per_shower),
             ms(&self.latency_seconds),
