@@ -56,7 +56,7 @@ struct ConvParams {
 override WG: u32;
 override QUADS: u32;  // 1, 2, 4 or 8: a lane has 4 * QUADS output channels
 override GROUPS: u32; // 1..8, QUADS * GROUPS <= 16
-override ROWS: u32;   // 1..4; above 1 where SHARE, QUADS = 1 and no stride along h, LIVE * ROWS * GROUPS <= 32
+override ROWS: u32;   // 1 or 2; 2 where SHARE, QUADS = 1 and no stride along h, LIVE * 2 * GROUPS <= 32
 override LIVE: u32;   // outputs computed of each quad: fewer than 4 only where O < 4
 override VECTOR: bool;
 // TAPS * DEEP terms of the sum at once: a sum's round trip through a loop costs more than a term.
@@ -91,15 +91,21 @@ var<private> bias_at: u32;              // and in bias
 var<private> to: array<u32, 32>;        // address in channel 0 of y; 2^32 - 1 beyond the last column
 var<private> cell: array<u32, 32>;      // voxel of y, where BY_CELL
 
-// Where the weights of the taps of one trip are: the first of row 0 of taps, from tap to tap along w, the last of those, and
-// the row of taps that the first row of y has here, from row to row, and how many there are.
-struct Taps { at: u32, step: u32, last: u32, b: u32, down: u32, count: u32 }
+// The weights of one trip's taps.
+struct Taps {
+    at: u32,    // of the first tap in row 0 of taps
+    step: u32,  // from tap to tap along w
+    last: u32,  // number of the last tap along w
+    down: u32,  // from row to row of taps
+    row: u32,   // the row of taps that the first row of y meets here
+    count: u32, // rows of taps
+}
 
 // The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
 // registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads, and one
 // a row.
 fn add(q: u32, row: u32, taps: Taps) {
-    let tap_h = taps.b - select(row, ROWS - 1u - row, p.transposed != 0u);
+    let tap_h = taps.row - select(row, ROWS - 1u - row, p.transposed != 0u);
     let on = ROWS == 1u || tap_h < taps.count;
     let at = taps.at + select(0u, tap_h, on) * taps.down;
     var k: array<vec4<f32>, 16>;
@@ -220,11 +226,11 @@ fn sums(id: u32, t: u32) -> bool {
     let plane = p.in_d * p.in_h * p.in_w * p.batch / UNIT;
     let step = p.padded * QUADS; // from tap to tap in wt
     for (var a = 0u; a < ad.count; a++) {
+        let od = a * ad.turn;
+        let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first) * p.kernel_w + aw.first;
         // A row of x is tap b of the first row of y, b - 1 of the next; transposed the other way round.
         for (var b = 0u; b < ah.count + ROWS - 1u; b++) {
-            let od = a * ad.turn;
             let oh = b * ah.turn + select(0u, ROWS - 1u, wide);
-            let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first) * p.kernel_w + aw.first;
             for (var e0 = 0u; e0 < aw.count; e0 += TAPS) {
                 var src: array<u32, 128>; // [tap][position]
                 var live: array<bool, 128>;
@@ -255,15 +261,14 @@ fn sums(id: u32, t: u32) -> bool {
                         }
                     }
                     let w0 = z * p.w_skip + ((tile * p.taps + tap0 + e0 * aw.step) * p.padded + i) * QUADS;
-                    let taps = Taps(w0, aw.step * step, select(aw.count - e0, 1u, TAPS == 1u) - 1u, b, ah.step * p.kernel_w * step, ah.count);
+                    let last = select(aw.count - e0, 1u, TAPS == 1u) - 1u;
+                    let taps = Taps(w0, aw.step * step, last, ah.step * p.kernel_w * step, b, ah.count);
                     add(0u, 0u, taps);
                     if QUADS > 1u { add(1u, 0u, taps); }
                     if QUADS > 2u { add(2u, 0u, taps); add(3u, 0u, taps); }
                     if QUADS > 4u { add(4u, 0u, taps); add(5u, 0u, taps); }
                     if QUADS > 6u { add(6u, 0u, taps); add(7u, 0u, taps); }
                     if ROWS > 1u { add(0u, 1u, taps); }
-                    if ROWS > 2u { add(0u, 2u, taps); }
-                    if ROWS > 3u { add(0u, 3u, taps); }
                 }
             }
         }

@@ -69,7 +69,7 @@ use std::sync::Arc;
 use crate::gpu::{Gpu, Profile, Tier};
 use crate::models::{self, Build, Conditioning, Metadata, Networks, System, Weights};
 use crate::ops::HitFormat;
-use crate::tape::{Options, Plan, Program, StepTime, Tape};
+use crate::tape::{Options, Plan, Program, StepTime, Tape, Var};
 use crate::{Error, Result};
 
 /// Showers in a batch if nobody says otherwise.
@@ -158,22 +158,7 @@ impl Generator {
             let what = format!("model {} generates no showers", metadata.model);
             return Err(Error::format(path, what));
         }
-        let (gpu, programs) = (gpu.clone(), HashMap::new());
-        Ok(Self {
-            gpu,
-            system,
-            networks,
-            metadata,
-            hash,
-            programs,
-            batch: BATCH,
-            threshold: 0.0,
-            half: false,
-            smaller: None,
-            in_caches: usize::MAX,
-            expected_hits: None,
-            tier: Tier::default(),
-        })
+        Ok(Self::of(gpu, system, networks, metadata, hash))
     }
 
     /// A generator with random weights, for benchmarks.
@@ -195,14 +180,23 @@ impl Generator {
             conditions: conditions.collect(),
             ..Metadata::default()
         };
-        let (gpu, programs) = (gpu.clone(), HashMap::new());
-        Ok(Self {
-            gpu,
+        Ok(Self::of(gpu, system, networks, metadata, String::new()))
+    }
+
+    fn of(
+        gpu: &Arc<Gpu>,
+        system: Box<dyn System>,
+        networks: Networks,
+        metadata: Metadata,
+        hash: String,
+    ) -> Self {
+        Self {
+            gpu: gpu.clone(),
             system,
             networks,
             metadata,
-            hash: String::new(),
-            programs,
+            hash,
+            programs: HashMap::new(),
             batch: BATCH,
             threshold: 0.0,
             half: false,
@@ -210,7 +204,7 @@ impl Generator {
             in_caches: usize::MAX,
             expected_hits: None,
             tier: Tier::default(),
-        })
+        }
     }
 
     /// What the weights file says of itself.
@@ -300,13 +294,13 @@ impl Generator {
             if self.programs.contains_key(&(batch, form)) {
                 return Ok(batch);
             }
+            let share = self.share_in_caches(batch, form)?;
+            if share < batch {
+                self.in_caches = share;
+                continue;
+            }
             match self.gpu.guarded(|| self.compile(batch, form)) {
                 Ok(program) => {
-                    let share = self.share_in_caches(batch, &program);
-                    if share < batch {
-                        self.in_caches = share;
-                        continue;
-                    }
                     self.programs.insert((batch, form), program);
                     return Ok(batch);
                 }
@@ -319,28 +313,45 @@ impl Generator {
         }
     }
 
-    /// How many of `batch` showers to compute at once on a processor, judged by the program for all of them.
-    fn share_in_caches(&self, batch: usize, program: &Program) -> usize {
-        let bytes: u64 = program.plan().buffers.iter().sum();
+    /// How many of `batch` showers to compute at once on a processor, judged by the plan for all of them.
+    fn share_in_caches(&self, batch: usize, form: Form) -> Result<usize> {
         let mut share = batch;
-        if self.gpu.capabilities().on_cpu {
+        if self.gpu.capabilities().on_cpu && batch >= 2 * SHARE {
+            let bytes = self.with_sampler(batch, form, |tape, outputs| {
+                tape.buffer_bytes(&self.gpu, outputs, self.options())
+            })?;
             while share >= 2 * SHARE && bytes / batch as u64 * share as u64 > CACHES {
                 share = filled(share / 2);
             }
         }
-        share
+        Ok(share)
     }
 
-    fn compile(&self, batch: usize, form: Form) -> Result<Program> {
-        let options = Options {
+    fn options(&self) -> Options {
+        Options {
             frozen: true,
             tier: self.tier,
             ..Options::default()
-        };
-        self.compile_with(batch, form, options)
+        }
+    }
+
+    fn compile(&self, batch: usize, form: Form) -> Result<Program> {
+        self.compile_with(batch, form, self.options())
     }
 
     fn compile_with(&self, batch: usize, form: Form, options: Options) -> Result<Program> {
+        self.with_sampler(batch, form, |tape, outputs| {
+            tape.compile(&self.gpu, outputs, options)
+        })
+    }
+
+    /// Records the sampler of `batch` showers and hands the tape to `then`, with its output.
+    fn with_sampler<T>(
+        &self,
+        batch: usize,
+        form: Form,
+        then: impl FnOnce(&Tape, &[(&str, Var<'_>)]) -> Result<T>,
+    ) -> Result<T> {
         let tape = Tape::new();
         let build = Build::new(&tape, &self.networks, self.system.as_ref(), batch);
         let showers = self.system.sample(&build);
@@ -350,7 +361,7 @@ impl Generator {
             Form::HalfCells => showers.batch_first().to_half(threshold),
             Form::Cells => showers.cut_below(threshold).batch_first(),
         };
-        tape.compile(&self.gpu, &[(form.output(), wanted)], options)
+        then(&tape, &[(form.output(), wanted)])
     }
 
     /// How many showers a program for `batch` of them makes at once: so many, filled up, or fewer where they do not fit the

@@ -36,10 +36,8 @@ impl Generator {
                 batch,
                 Form::Cells,
                 Options {
-                    frozen: true,
-                    tier: self.tier(),
                     trial,
-                    ..Options::default()
+                    ..self.options()
                 },
             )?;
             self.set_middle(&program, batch)?;

@@ -70,6 +70,15 @@ pub struct Program {
     _uniform: Uniform,
 }
 
+/// A tape as dispatches, before anything is made on the device.
+struct Lowered<'g> {
+    lowering: Lowering<'g>,
+    inputs: HashMap<String, (Slot, Shape)>,
+    outputs: Vec<(String, Slot, Shape)>,
+    /// Recorded ops that are computed.
+    ops: usize,
+}
+
 impl Tape {
     /// Compiles what `outputs` and the recorded updates need.
     ///
@@ -83,6 +92,32 @@ impl Tape {
         outputs: &[(&str, Var<'_>)],
         options: Options,
     ) -> Result<Program> {
+        Program::bind(gpu, self.lowered(gpu, outputs, options)?, options)
+    }
+
+    /// Bytes of the buffers between the steps of the program that [`compile`](Self::compile) would make. Nothing is made on
+    /// the device.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile), but for memory.
+    pub fn buffer_bytes(
+        &self,
+        gpu: &Arc<Gpu>,
+        outputs: &[(&str, Var<'_>)],
+        options: Options,
+    ) -> Result<u64> {
+        let lowered = self.lowered(gpu, outputs, options)?.lowering;
+        let Assignment { sizes, .. } = assign(&lowered.slots, &lowered.dispatches);
+        Ok(sizes.iter().sum())
+    }
+
+    #[track_caller]
+    fn lowered<'g>(
+        &self,
+        gpu: &'g Arc<Gpu>,
+        outputs: &[(&str, Var<'_>)],
+        options: Options,
+    ) -> Result<Lowered<'g>> {
         self.check()?;
         gpu.capabilities().check_tier(options.tier)?;
         assert!(
@@ -90,22 +125,22 @@ impl Tape {
             "a bad variable without an error"
         );
         if !options.frozen || options.plain || !self.effects().is_empty() {
-            return self.compile_as_it_is(gpu, outputs, options);
+            return self.lowered_as_it_is(gpu, outputs, options);
         }
         let roots: Vec<Id> = outputs.iter().map(|(_, v)| v.id).collect();
         let (simpler, roots) = simplified(self, &roots, options.tier, gpu.capabilities().on_cpu);
         simpler.check()?;
         let names = outputs.iter().map(|(name, _)| *name);
         let outputs: Vec<_> = names.zip(roots.iter().map(|&r| simpler.var(r))).collect();
-        simpler.compile_as_it_is(gpu, &outputs, options)
+        simpler.lowered_as_it_is(gpu, &outputs, options)
     }
 
-    fn compile_as_it_is(
+    fn lowered_as_it_is<'g>(
         &self,
-        gpu: &Arc<Gpu>,
+        gpu: &'g Arc<Gpu>,
         outputs: &[(&str, Var<'_>)],
         options: Options,
-    ) -> Result<Program> {
+    ) -> Result<Lowered<'g>> {
         let nodes = self.nodes();
         let effects = self.effects();
         let mut roots: Vec<Id> = outputs.iter().map(|(_, v)| v.id).collect();
@@ -185,12 +220,15 @@ impl Tape {
                 l.slots[slot].place = Place::Kept;
             }
         }
-        let results = outputs
-            .iter()
-            .map(|(name, v)| ((*name).to_owned(), slots[v.id], v.shape()))
-            .collect();
-        let count = live.iter().filter(|l| **l).count();
-        Program::bind(gpu, l, inputs, results, count, options)
+        Ok(Lowered {
+            outputs: outputs
+                .iter()
+                .map(|(name, v)| ((*name).to_owned(), slots[v.id], v.shape()))
+                .collect(),
+            inputs,
+            ops: live.iter().filter(|l| **l).count(),
+            lowering: l,
+        })
     }
 
     /// Values that go nowhere but into a state are written there directly: gradients into the optimiser's buffer.
@@ -279,14 +317,13 @@ pub(super) fn reachable<'a>(
 }
 
 impl Program {
-    fn bind(
-        gpu: &Arc<Gpu>,
-        l: Lowering<'_>,
-        inputs: HashMap<String, (Slot, Shape)>,
-        outputs: Vec<(String, Slot, Shape)>,
-        ops: usize,
-        options: Options,
-    ) -> Result<Self> {
+    fn bind(gpu: &Arc<Gpu>, lowered: Lowered<'_>, options: Options) -> Result<Self> {
+        let Lowered {
+            lowering: l,
+            inputs,
+            outputs,
+            ops,
+        } = lowered;
         let Assignment { buffer, sizes } = assign(&l.slots, &l.dispatches);
         let mut buffers = Vec::with_capacity(sizes.len());
         for &bytes in &sizes {
