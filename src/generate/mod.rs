@@ -313,14 +313,22 @@ impl Generator {
         }
     }
 
-    /// How many of `batch` showers to compute at once on a processor, judged by the plan for all of them.
+    /// How many of `batch` showers to compute at once on a processor, judged by the plan for all of them, or for as many as
+    /// tensors can hold.
     fn share_in_caches(&self, batch: usize, form: Form) -> Result<usize> {
         let mut share = batch;
         if self.gpu.capabilities().on_cpu && batch >= 2 * SHARE {
-            let bytes = self.with_sampler(batch, form, |tape, outputs| {
-                tape.buffer_bytes(&self.gpu, outputs, self.options())
-            })?;
-            while share >= 2 * SHARE && bytes / batch as u64 * share as u64 > CACHES {
+            let each = loop {
+                let bytes = self.with_sampler(share, form, |tape, outputs| {
+                    tape.buffer_bytes(&self.gpu, outputs, self.options())
+                });
+                match bytes {
+                    Ok(bytes) => break bytes / share as u64,
+                    Err(Error::OutOfMemory(_)) if share > TILE => share = filled(share / 2),
+                    Err(error) => return Err(error),
+                }
+            };
+            while share >= 2 * SHARE && each * share as u64 > CACHES {
                 share = filled(share / 2);
             }
         }

@@ -228,8 +228,10 @@ impl Tape {
         let shape = match op.shape(&views) {
             Ok(shape) if self.unbounded || shape::addressable(&shape) => shape,
             Ok(shape) => {
-                let what = format!("a tensor of shape {shape:?} has more than 2^32 elements");
-                return self.fail(Error::shape(op.name(), what));
+                return self.fail(Error::OutOfMemory(format!(
+                    "{}: a tensor of shape {shape:?} has more than 2^32 elements",
+                    op.name()
+                )));
             }
             Err(error) => return self.fail(error),
         };
