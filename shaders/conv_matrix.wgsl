@@ -2,8 +2,9 @@
 //
 // x is [I][D][H][W][N], y is [O][D'][H'][W'][N], as in conv.wgsl, which defines what is computed. Here it is a product
 //   y[o,m] = act(bias[o] + sum_k wt[o,k] x_k[m]),   k = (tap, i), m = (voxel of one phase, shower) in memory order.
-// The host lists the rows k of each phase once: rows[first + k] = (address of x_k from that of the voxel, the tap's step
-// d + 2^10 h + 2^20 w, where its weight stands, 1 if it exists). rows[phase] = (first, matrices along k, first weight, 0).
+// A kernel has at most 31 taps an axis. The host lists the rows k of each phase once: rows[first + k] = (address of x_k from that of the voxel, the tap's step
+// d + 2^5 h + 2^10 w, where its weight stands, 1), and behind them (0, 2^15 - 1, 0, 0), as many as a stage may read;
+// rows[phase] = (first, matrices along k, first matrix of weights, 0).
 // wt is packed by pack_matrix.wgsl: per phase [o / T][k / T][o % T][k % T], zeros beyond O and K.
 //
 // A subgroup computes ROWS * COLS matrices of T outputs x T columns; ACROSS subgroups lie side by side along the columns,
@@ -27,7 +28,7 @@ struct ConvMatrixParams {
     groups: u32,     // workgroups that have work
     blocks: u32,     // of columns, in the largest phase
     x_skip: u32,     // from one product of the batch z to the next, in elements; 0 to share the operand
-    w_skip: u32,
+    w_skip: u32,     // the same in wt, in matrices
     y_skip: u32,
     has_bias: u32,   // 0, 1, or 2: each output voxel has a bias of its own
     slope: f32,
@@ -36,18 +37,19 @@ struct ConvMatrixParams {
 @group(0) @binding(0) var<uniform> p: ConvMatrixParams;
 @group(0) @binding(1) var<storage, read> x: array<Given>;
 @group(0) @binding(2) var<storage, read> x4: array<vec4<Given>>; // the buffer of x once more
-@group(0) @binding(3) var<storage, read> wt: array<f16>;
+@group(0) @binding(3) var<storage, read> wt: array<Piece>;
 @group(0) @binding(4) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read_write> y: array<Made>;
+@group(0) @binding(6) var<storage, read_write> y: array<Made>;        // in conv_matrix_any
+@group(0) @binding(6) var<storage, read_write> y4: array<vec4<Made>>; // in conv_matrix
 
 override WG: u32;
 override SUBGROUP: u32; // lanes of a subgroup, all of which exist
 override ROWS: u32;     // 1..4
-override COLS: u32;     // 1..4
+override COLS: u32;     // 1, 2 or 4
 override ACROSS: u32;   // a divisor of WG / SUBGROUP
 override DEPTH: u32;    // matrices along k in a stage
-override VECTOR: bool;  // N a multiple of 4: four neighbouring columns lie in one voxel
+override VECTOR: bool;  // N a multiple of 4: four neighbouring columns lie in one voxel of x
 override DOWN: u32 = WG / SUBGROUP / ACROSS;
 override WIDTH: u32 = ACROSS * COLS * T;         // columns of a workgroup
 override PITCH: u32 = WIDTH + 8u;                // of a staged row: eight more against bank conflicts
@@ -55,7 +57,9 @@ override STAGE: u32 = DEPTH * T * PITCH;
 override LANES: u32 = WIDTH / 4u;                // that stage one row
 override PASSES: u32 = DEPTH * T * LANES / WG;   // 1..16
 override SPAN: u32 = select(4u, 1u, VECTOR);     // positions of a lane
-const SLICE = T * (T + 4u); // of workgroup memory, for a subgroup on the way out
+override QUADS: u32 = COLS * T / 4u;
+override OUT: u32 = COLS * T + 4u; // of a row of matrices on the way out
+override SLICE: u32 = T * OUT;     // of workgroup memory, for a subgroup
 override STAGED: u32 = 2u * STAGE / PIECE;
 override SLICES: u32 = WG / SUBGROUP * SLICE;
 
@@ -65,11 +69,12 @@ var<workgroup> to: array<u32, WIDTH>; // address of a column in channel 0 of y; 
 
 const NONE = 0xffffffffu;
 
-var<private> held: array<vec4<f16>, 16>; // gathered, on the way to workgroup memory
-var<private> pd: array<u32, 4>;          // position in x of tap offset 0
-var<private> ph: array<u32, 4>;
-var<private> pw: array<u32, 4>;
-var<private> at: array<u32, 4>;          // its address in channel 0
+var<private> acc: array<Sum, 16>;        // [row of matrices][4]
+var<private> held: array<vec4<Given>, 16>; // gathered, on the way to workgroup memory
+var<private> on_d: array<u32, 4>;       // taps that meet x
+var<private> on_h: array<u32, 4>;
+var<private> on_w: array<u32, 4>;
+var<private> at: array<u32, 4>;         // address in channel 0 of x of tap offset 0
 
 // One axis of one phase: its number along the axis, its output voxels, and where tap offset 0 of the first one is.
 struct Axis { phase: u32, extent: u32, offset: u32 }
@@ -87,39 +92,43 @@ fn axes(phase: u32) -> Axes {
                 axis(phase % p.stride_w, p.stride_w, p.pad_w, p.out_w));
 }
 
-fn inside(s: u32, step: u32) -> bool {
-    let d = step & 1023u;
-    let h = (step >> 10u) & 1023u;
-    let w = step >> 20u;
-    if p.transposed != 0u { return pd[s] - d < p.in_d && ph[s] - h < p.in_h && pw[s] - w < p.in_w; }
-    return pd[s] + d < p.in_d && ph[s] + h < p.in_h && pw[s] + w < p.in_w;
+// The taps of an axis that meet x from `position`, as bits 0 to 30.
+fn taps(position: u32, extent: u32) -> u32 {
+    let at = i32(position);
+    let end = i32(extent);
+    if p.transposed != 0u { return below(at + 1) & ~below(at - end + 1); }
+    return below(end - at) & ~below(-at);
 }
 
-// Rows from `k` on of the lane's columns.
-fn gather(first: u32, k: u32, count: u32, z: u32, t: u32) {
+fn below(n: i32) -> u32 { return (1u << u32(clamp(n, 0, 31))) - 1u; }
+
+// Whether a row with this step meets x at the lane's column s.
+fn inside(s: u32, step: u32) -> bool {
+    return ((on_d[s] >> (step & 31u)) & (on_h[s] >> ((step >> 5u) & 31u)) & (on_w[s] >> (step >> 10u)) & 1u) != 0u;
+}
+
+// Rows from `k` on of the lane's columns. No branches: all loads are on their way at once, and converted only in `put`, behind
+// the products of the stage before.
+fn gather(first: u32, k: u32, z: u32, t: u32) {
     for (var j = 0u; j < PASSES; j++) {
-        let row = k + j * (WG / LANES) + t / LANES;
-        var v = vec4<f16>();
-        if row < count {
-            let r = rows[first + row];
-            if r.w != 0u {
-                if VECTOR {
-                    if inside(0u, r.y) { v = vec4<f16>(x4[(z * p.x_skip + at[0] + r.x) / 4u]); }
-                } else {
-                    for (var s = 0u; s < SPAN; s++) {
-                        if inside(s, r.y) { v[s] = f16(x[z * p.x_skip + at[s] + r.x]); }
-                    }
-                }
+        let r = rows[first + k + j * (WG / LANES) + t / LANES];
+        let away = z * p.x_skip + r.x;
+        if VECTOR {
+            let ok = inside(0u, r.y);
+            held[j] = select(vec4<Given>(), x4[select(0u, away + at[0], ok) / 4u], ok);
+        } else {
+            for (var s = 0u; s < SPAN; s++) {
+                let ok = inside(s, r.y);
+                held[j][s] = select(Given(), x[select(0u, away + at[s], ok)], ok);
             }
         }
-        held[j] = v;
     }
 }
 
 fn put(buffer: u32, t: u32) {
     for (var j = 0u; j < PASSES; j++) {
         let row = j * (WG / LANES) + t / LANES;
-        place(buffer * STAGE + row * PITCH + t % LANES * 4u, held[j]);
+        place(buffer * STAGE + row * PITCH + t % LANES * 4u, vec4<f16>(held[j]));
     }
 }
 
@@ -145,10 +154,11 @@ fn columns(here: Work, a: Axes, count: u32, t: u32) {
         let row = m / (p.batch * max(a.w.extent, 1u));
         let vh = row % max(a.h.extent, 1u);
         let vd = min(row / max(a.h.extent, 1u), max(a.d.extent, 1u) - 1u);
-        pd[s] = vd * in_step.x + a.d.offset;
-        ph[s] = vh * in_step.y + a.h.offset;
-        pw[s] = vw * in_step.z + a.w.offset;
-        at[s] = ((pd[s] * p.in_h + ph[s]) * p.in_w + pw[s]) * p.batch + n;
+        let position = vec3<u32>(vd, vh, vw) * in_step + vec3<u32>(a.d.offset, a.h.offset, a.w.offset);
+        on_d[s] = taps(position.x, p.in_d);
+        on_h[s] = taps(position.y, p.in_h);
+        on_w[s] = taps(position.z, p.in_w);
+        at[s] = ((position.x * p.in_h + position.y) * p.in_w + position.z) * p.batch + n;
         let d = vd * out_step.x + a.d.phase;
         let h = vh * out_step.y + a.h.phase;
         let v = (d * p.out_h + h) * p.out_w + vw * out_step.z + a.w.phase;
@@ -156,41 +166,36 @@ fn columns(here: Work, a: Axes, count: u32, t: u32) {
     }
 }
 
-@compute @workgroup_size(WG)
-fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
-               @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
-               @builtin(subgroup_invocation_id) lane: u32) {
-    let id = wg.y * nwg.x + wg.x;
-    if id >= p.groups { return; }
-    let here = work(id);
+// What a subgroup has computed, and where its way out leads through workgroup memory.
+struct Sums { z: u32, first: u32 /* of its matrices along o */, begin: u32 /* of its columns */, own: u32 }
+
+fn sums(here: Work, t: u32, sub: u32) -> Sums {
     let a = axes(here.phase);
     let count = a.d.extent * a.h.extent * a.w.extent * p.batch;
     columns(here, a, count, t);
-
-    // the product
     let head = rows[here.phase];
-    let first = (here.tile * DOWN + sub / ACROSS) * ROWS; // of the subgroup's matrices along o
+    let first = (here.tile * DOWN + sub / ACROSS) * ROWS;
     let last = (p.outputs + T - 1u) / T - 1u;
-    let begin = sub % ACROSS * COLS * T; // of the subgroup's columns
+    let begin = sub % ACROSS * COLS * T;
     let weights = here.z * p.w_skip + head.z;
     let across = select(0u, head.y, here.block * WIDTH < count); // matrices along k
-    var acc: array<Sum, 16>;
-    gather(head.x, 0u, across * T, here.z, t);
+    gather(head.x, 0u, here.z, t);
     put(0u, t);
     workgroupBarrier();
     var buffer = 0u;
     for (var k = 0u; k < across; k += DEPTH) {
         let more = k + DEPTH < across;
-        if more { gather(head.x, (k + DEPTH) * T, across * T, here.z, t); }
-        for (var d = 0u; d < min(DEPTH, across - k); d++) {
+        if more { gather(head.x, (k + DEPTH) * T, here.z, t); }
+        // Beyond the last matrix stand columns of zeros, so that the loop is of one length.
+        for (var d = 0u; d < DEPTH; d++) {
             var b: array<Right, 4>;
             for (var c = 0u; c < COLS; c++) {
                 let i = (buffer * STAGE + d * T * PITCH + begin + c * T) / PIECE;
                 b[c] = coopLoadT<Right>(&stage[i], PITCH / PIECE);
             }
             for (var r = 0u; r < ROWS; r++) {
-                let i = weights + (min(first + r, last) * across + k + d) * T * T;
-                let a = coopLoadT<Left>(&wt[i], T);
+                let i = weights + min(first + r, last) * across + min(k + d, across - 1u);
+                let a = coopLoadT<Left>(&wt[i * (T * T / PIECE)], T / PIECE);
                 for (var c = 0u; c < COLS; c++) { acc[r * 4u + c] = coopMultiplyAdd(a, b[c], acc[r * 4u + c]); }
             }
         }
@@ -198,26 +203,84 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
         buffer = 1u - buffer;
         workgroupBarrier();
     }
+    return Sums(here.z, first, begin, sub * SLICE);
+}
 
-    // its way out, a matrix at a time
-    let plane = p.out_d * p.out_h * p.out_w * p.batch;
+// A row of matrices on its way out. Numbers, not r: where a loop over r is not unrolled, sums with a variable index would be
+// kept in memory.
+fn leave(r: u32, own: u32) {
+    switch r {
+        case 0u: { leave_row(acc[0], acc[1], acc[2], acc[3], own); }
+        case 1u: { leave_row(acc[4], acc[5], acc[6], acc[7], own); }
+        case 2u: { leave_row(acc[8], acc[9], acc[10], acc[11], own); }
+        default: { leave_row(acc[12], acc[13], acc[14], acc[15], own); }
+    }
+}
+
+fn leave_row(a: Sum, b: Sum, c: Sum, d: Sum, own: u32) {
+    coopStoreT(a, &slice[own], OUT);
+    if COLS > 1u { coopStoreT(b, &slice[own + T], OUT); }
+    if COLS > 2u {
+        coopStoreT(c, &slice[own + 2u * T], OUT);
+        coopStoreT(d, &slice[own + 3u * T], OUT);
+    }
+}
+
+// Bias of output o of product z at address v of its channel.
+fn shift(z: u32, o: u32, v: u32) -> f32 {
+    switch p.has_bias {
+        case 0u: { return 0.0; }
+        case 1u: { return bias[z * p.outputs + o]; }
+        default: { return bias[((z * p.outputs + o) * plane() + v) / p.batch]; }
+    }
+}
+
+fn plane() -> u32 { return p.out_d * p.out_h * p.out_w * p.batch; }
+
+// N a multiple of 4: four columns leave at once.
+@compute @workgroup_size(WG)
+fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+               @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
+               @builtin(subgroup_invocation_id) lane: u32) {
+    let id = wg.y * nwg.x + wg.x;
+    if id >= p.groups { return; }
+    let made = sums(work(id), t, sub);
     for (var r = 0u; r < ROWS; r++) {
-        for (var c = 0u; c < COLS; c++) {
-            let own = sub * SLICE;
-            let sum = acc[r * 4u + c];
-            coopStoreT(sum, &slice[own], T + 4u);
-            workgroupBarrier();
-            for (var e = lane; e < T * T; e += SUBGROUP) {
-                let o = (first + r) * T + e / T;
-                let v = to[begin + c * T + e % T];
-                if o < p.outputs && v != NONE {
-                    var s = slice[own + e / T * (T + 4u) + e % T];
-                    if p.has_bias == 1u { s += bias[here.z * p.outputs + o]; }
-                    if p.has_bias == 2u { s += bias[((here.z * p.outputs + o) * plane + v) / p.batch]; }
-                    y[here.z * p.y_skip + o * plane + v] = Made(select(s * p.slope, s, s >= 0.0));
-                }
+        leave(r, made.own);
+        workgroupBarrier();
+        for (var e = lane; e < T * QUADS; e += SUBGROUP) {
+            let o = (made.first + r) * T + e / QUADS;
+            let c = e % QUADS * 4u;
+            let v = to[made.begin + c];
+            if o < p.outputs && v != NONE {
+                let i = made.own + e / QUADS * OUT + c;
+                let s = vec4<f32>(slice[i], slice[i + 1u], slice[i + 2u], slice[i + 3u]) + shift(made.z, o, v);
+                y4[(made.z * p.y_skip + o * plane() + v) / 4u] = vec4<Made>(select(s * p.slope, s, s >= vec4<f32>()));
             }
-            workgroupBarrier();
         }
+        workgroupBarrier();
+    }
+}
+
+@compute @workgroup_size(WG)
+fn conv_matrix_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+                   @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
+                   @builtin(subgroup_invocation_id) lane: u32) {
+    let id = wg.y * nwg.x + wg.x;
+    if id >= p.groups { return; }
+    let made = sums(work(id), t, sub);
+    for (var r = 0u; r < ROWS; r++) {
+        leave(r, made.own);
+        workgroupBarrier();
+        for (var e = lane; e < T * COLS * T; e += SUBGROUP) {
+            let o = (made.first + r) * T + e / (COLS * T);
+            let c = e % (COLS * T);
+            let v = to[made.begin + c];
+            if o < p.outputs && v != NONE {
+                let s = slice[made.own + e / (COLS * T) * OUT + c] + shift(made.z, o, v);
+                y[made.z * p.y_skip + o * plane() + v] = Made(select(s * p.slope, s, s >= 0.0));
+            }
+        }
+        workgroupBarrier();
     }
 }

@@ -99,10 +99,26 @@ pub(super) static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
         write(5, "dw"),
     ],
 );
+const MATRIX_SOURCE: &str = wgsl!("conv_matrix.wgsl", "lib/matrix.wgsl");
+/// The number of columns is a multiple of four.
 pub(super) static CONV_MATRIX: Kernel = Kernel::new::<ConvMatrixParams>(
     "conv_matrix.wgsl",
-    wgsl!("conv_matrix.wgsl", "lib/matrix.wgsl"),
+    MATRIX_SOURCE,
     "conv_matrix",
+    &[
+        read(1, "x").or_half(),
+        read(2, "x4").or_half(),
+        read(3, "wt"),
+        read(4, "rows"),
+        read(5, "bias"),
+        write(6, "y4").or_half(),
+    ],
+)
+.of_tier(Tier::Matrix);
+pub(super) static CONV_MATRIX_ANY: Kernel = Kernel::new::<ConvMatrixParams>(
+    "conv_matrix.wgsl",
+    MATRIX_SOURCE,
+    "conv_matrix_any",
     &[
         read(1, "x").or_half(),
         read(2, "x4").or_half(),
@@ -143,6 +159,7 @@ pub(in crate::ops) static KERNELS: &[&Kernel] = &[
     &CONV,
     &CONV_ANY,
     &CONV_MATRIX,
+    &CONV_MATRIX_ANY,
     &CONV_WEIGHT,
     &PACK,
     &PACK_MATRIX,

@@ -1,14 +1,17 @@
 //! Products on cooperative matrices: which layers, which tile, which rows.
 
 use super::problem::Problem;
-use super::{CONV_MATRIX, ConvMatrixParams, Packing};
+use super::{CONV_MATRIX, CONV_MATRIX_ANY, ConvMatrixParams, Packing};
 use super::{Finish, PACK_MATRIX, PackMatrixParams, Stack};
 use crate::Result;
 use crate::gpu::{Matrix, fold};
 use crate::tape::{Lowering, Slot};
 
-/// Steps of a tap are packed in so many bits.
-const MOST_TAPS: u32 = 1 << 10;
+/// Taps of an axis, at most: a lane has a bit for each, and the last one is for rows that do not exist.
+const MOST_TAPS: u32 = 31;
+const NO_ROW: [u32; 4] = [0, (1 << 15) - 1, 0, 0];
+/// Matrices along the sum in a stage, at most.
+const MOST_DEPTH: u32 = 4;
 /// Lanes of a workgroup, at most.
 const MOST_LANES: u32 = 256;
 
@@ -42,7 +45,7 @@ impl Tile {
     /// Bytes of workgroup memory.
     fn bytes(self, m: Matrix) -> u32 {
         let stages = 2 * self.depth * m.size * (self.width(m) + 8) * 2;
-        let slices = self.across * self.down * m.size * (m.size + 4) * 4;
+        let slices = self.across * self.down * m.size * (self.cols * m.size + 4) * 4;
         stages + slices + self.width(m) * 4
     }
 
@@ -121,10 +124,10 @@ impl Problem {
 /// The rows of every phase, as `conv_matrix.wgsl` reads them, and the elements of the packed weights.
 struct Rows {
     words: Vec<u32>,
-    /// By phase: first row, matrices along k, first weight.
+    /// By phase: first row, matrices along k, first matrix of weights.
     heads: Vec<[u32; 3]>,
-    /// Elements of the packed weights of one product.
-    weights: u32,
+    /// Matrices of the packed weights of one product.
+    matrices: u32,
 }
 
 fn rows(c: &Problem, size: u32, inner: u32) -> Rows {
@@ -132,7 +135,7 @@ fn rows(c: &Problem, size: u32, inner: u32) -> Rows {
     let high = c.outputs.div_ceil(size);
     let [_, sh, sw] = c.stride;
     let plane = c.input.iter().product::<u32>() * c.batch;
-    let (mut words, mut heads, mut weights) = (vec![0; 4 * phases as usize], Vec::new(), 0);
+    let (mut words, mut heads, mut matrices) = (vec![0; 4 * phases as usize], Vec::new(), 0);
     for phase in 0..phases {
         let at = [phase / (sw * sh), (phase / sw) % sh, phase % sw];
         // Taps of an axis: number in x, number in the kernel.
@@ -160,23 +163,24 @@ fn rows(c: &Problem, size: u32, inner: u32) -> Rows {
                         .wrapping_mul(c.batch);
                     for i in 0..c.inputs {
                         let x = i.wrapping_mul(plane).wrapping_add(steps);
-                        words.extend([x, d | h << 10 | w << 20, i * inner + tap, 1]);
+                        words.extend([x, d | h << 5 | w << 10, i * inner + tap, 1]);
                     }
                 }
             }
         }
         let count = words.len() as u32 / 4 - first;
         let across = count.div_ceil(size);
-        words.resize(4 * (first + across * size) as usize, 0);
-        let head = [first, across, weights];
+        let read = across.max(1).next_multiple_of(MOST_DEPTH) * size;
+        words.extend(NO_ROW.repeat((read - count) as usize));
+        let head = [first, across, matrices];
         words[4 * phase as usize..][..3].copy_from_slice(&head);
         heads.push(head);
-        weights += high * across * size * size;
+        matrices += high * across;
     }
     Rows {
         words,
         heads,
-        weights,
+        matrices,
     }
 }
 
@@ -199,7 +203,12 @@ pub(super) fn lower(
     }
     let words: Vec<Vec<u32>> = tiles.iter().map(|t| t.words()).collect();
     let shape = format!("{m:?} {c:?} {}{}", z.count, l.elements(&[x, y]));
-    let taken = l.choose(&CONV_MATRIX, &shape, words);
+    let vector = [c.batch, z.x, z.y].iter().all(|n| n.is_multiple_of(4));
+    let kernel = match vector {
+        true => &CONV_MATRIX,
+        false => &CONV_MATRIX_ANY,
+    };
+    let taken = l.choose(kernel, &shape, words);
     let t = tiles.into_iter().find(|t| t.words() == taken);
     let Some(t) = t else { return Ok(false) };
     let (step, inner) = Packing::steps(c);
@@ -210,14 +219,15 @@ pub(super) fn lower(
     let Rows {
         words,
         heads,
-        weights,
+        matrices,
     } = rows(c, m.size, inner);
     let table = l.constant(words);
     let key = format!("matrices of {} {c:?} {}", m.size, z.count);
-    let packed = weights as usize / 2 * z.count as usize;
+    let each = m.size * m.size / 2; // pairs of a matrix
+    let packed = (matrices * each) as usize * z.count as usize;
     let wt = l.derived(w, key, packed, |l, dst| {
         for [first, across, at] in heads {
-            let pairs = c.outputs.div_ceil(m.size) * across * m.size * m.size / 2;
+            let pairs = c.outputs.div_ceil(m.size) * across * each;
             let params = PackMatrixParams {
                 outputs: c.outputs,
                 size: m.size,
@@ -225,8 +235,8 @@ pub(super) fn lower(
                 first,
                 step,
                 skip,
-                at: at / 2,
-                stride: weights / 2,
+                at: at * each,
+                stride: matrices * each,
                 pairs,
                 total: pairs * z.count,
             };
@@ -255,14 +265,13 @@ pub(super) fn lower(
         groups as u32,
         blocks as u32,
     ]);
-    words.extend([z.x, if z.count > 1 { weights } else { 0 }, z.y]);
+    words.extend([z.x, if z.count > 1 { matrices } else { 0 }, z.y]);
     let bias = match finish.bias {
         None => 0,
         Some(_) => 1 + u32::from(finish.by_cell),
     };
     words.extend([bias, finish.slope.to_bits()]);
     let params: ConvMatrixParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
-    let vector = c.batch % 4 == 0 && z.x % 4 == 0;
     let overrides = [
         ("WG", f64::from(t.lanes(m))),
         ("SUBGROUP", f64::from(m.subgroup)),
@@ -275,7 +284,7 @@ pub(super) fn lower(
     let slots = [x, x, wt, table, finish.bias.unwrap_or(x), y];
     let text = m.text(l.element(x), l.element(y));
     l.dispatch_with(
-        &CONV_MATRIX,
+        kernel,
         Some(text),
         &params,
         &overrides,
