@@ -2,6 +2,7 @@
 //!
 //! To add one: `shaders/NAME.wgsl`, `src/ops/NAME.rs`, `tests/ops/NAME.rs`, and a line in each of the two lists below.
 
+mod arithmetic;
 mod ceiling;
 mod compact;
 pub(crate) mod conv;
@@ -41,7 +42,6 @@ pub fn kernels() -> Vec<&'static Kernel> {
         compact::KERNELS,
         conv::KERNELS,
         conv_tiled::KERNELS,
-        elementwise::KERNELS,
         gather::KERNELS,
         halve::KERNELS,
         leaf::KERNELS,

@@ -5,8 +5,8 @@
 //! own order ([`Site::plain`]). The number of events stays open: the tape is recorded for [`EVENTS`] showers, a number
 //! that no other extent has, and whatever has that extent follows the caller's.
 
+use super::compile::reachable;
 use super::op::{DType, Leaf};
-use super::program::reachable;
 use super::shape::{self, Shape};
 use super::tape::{Id, Tape, Var};
 use crate::gpu::Gpu;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::compile::Options;
 use super::op::{Leaf, Op};
-use super::program::Options;
 use super::shape::{self, Shape};
 use super::tape::State;
 use super::tune::Choice;

@@ -9,6 +9,8 @@
 //! A wrong shape does not interrupt the model's text: the op's result is marked bad, everything made from it is too, and
 //! `compile` returns the first such error with the place that caused it.
 
+mod bind;
+mod compile;
 mod export;
 mod fuse;
 mod gradient;
@@ -23,13 +25,14 @@ mod simplify;
 mod tape;
 mod tune;
 
+pub use compile::Options;
 pub use export::{EVENTS, Exported, Site};
 pub use gradient::Vjp;
 pub use lower::{Cost, Lowering, Slot};
 pub(crate) use op::Leaf;
 pub use op::{DType, Op, Reads};
 pub use plan::{Plan, PlanStep, StepTime};
-pub use program::{Options, Program};
+pub use program::Program;
 pub use shape::Shape;
 pub(crate) use tape::BAD;
 pub use tape::{State, Tape, Var};

@@ -60,7 +60,7 @@ fn anew(
 ) -> (Tape, Vec<Id>) {
     let new = Tape::new();
     let nodes = tape.nodes();
-    let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
+    let live = super::compile::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
     let mut made: Vec<Option<Id>> = vec![None; nodes.len()];
     for (id, node) in nodes.iter().enumerate().filter(|(id, _)| live[*id]) {
         let inputs = node.inputs.iter().filter_map(|&i| made[i]);
@@ -75,7 +75,7 @@ fn anew(
 
 /// For each node how many of those that `roots` need read it, and the roots themselves.
 fn readers(nodes: &[Node], roots: &[Id]) -> Vec<usize> {
-    let live = super::program::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
+    let live = super::compile::reachable(nodes.len(), roots, |id| &nodes[id].inputs);
     let mut readers = vec![0; nodes.len()];
     for (node, _) in nodes.iter().zip(&live).filter(|(_, live)| **live) {
         node.inputs.iter().for_each(|&i| readers[i] += 1);
