@@ -2,11 +2,12 @@
 //
 //   y[s] = 16 rounds (x[0] + x[1]) (x[2] + x[3])     x: four matrices T x T, y: one a subgroup s
 //
-// Four sums in turn, x[i] x[2 + j] each, hide the latency of a product. One workgroup is one subgroup.
+// Four sums in turn, x[i] x[2 + j] each, hide the latency of a product. One workgroup is one subgroup; where subgroups turn
+// out smaller than they may be, each of its two does the same, and the device seems half as fast.
 enable f16;
 enable wgpu_cooperative_matrix;
 
-override WG: u32; // lanes of a subgroup
+override WG: u32; // lanes of a subgroup, at most
 
 struct CeilingMatrixParams { count: u32, rounds: u32 }
 

@@ -45,12 +45,14 @@ struct ConvMatrixParams {
 
 override WG: u32;
 override SUBGROUP: u32; // lanes of a subgroup, all of which exist
+override SPARE: bool;    // subgroups may be smaller: then the last ones repeat what another does, and store nothing
 override ROWS: u32;     // 1..4
 override COLS: u32;     // 1, 2 or 4
 override ACROSS: u32;   // a divisor of WG / SUBGROUP
 override DEPTH: u32;    // matrices along k in a stage
 override VECTOR: bool;  // N a multiple of 4: four neighbouring columns lie in one voxel of x
-override DOWN: u32 = WG / SUBGROUP / ACROSS;
+override WANTED: u32 = WG / SUBGROUP;            // subgroups
+override DOWN: u32 = WANTED / ACROSS;
 override WIDTH: u32 = ACROSS * COLS * T;         // columns of a workgroup
 override PITCH: u32 = WIDTH + 8u;                // of a staged row: eight more against bank conflicts
 override STAGE: u32 = DEPTH * T * PITCH;
@@ -61,7 +63,7 @@ override QUADS: u32 = COLS * T / 4u;
 override OUT: u32 = COLS * T + 4u; // of a row of matrices on the way out
 override SLICE: u32 = T * OUT;     // of workgroup memory, for a subgroup
 override STAGED: u32 = 2u * STAGE / PIECE;
-override SLICES: u32 = WG / SUBGROUP * SLICE;
+override SLICES: u32 = (WANTED + u32(SPARE)) * SLICE;
 
 var<workgroup> stage: array<Piece, STAGED>;
 var<workgroup> slice: array<f32, SLICES>;
@@ -167,9 +169,10 @@ fn columns(here: Work, a: Axes, count: u32, t: u32) {
 }
 
 // What a subgroup has computed, and where its way out leads through workgroup memory.
-struct Sums { z: u32, first: u32 /* of its matrices along o */, begin: u32 /* of its columns */, own: u32 }
+struct Sums { z: u32, first: u32 /* of its matrices along o */, begin: u32 /* of its columns */, own: u32, stores: bool }
 
-fn sums(here: Work, t: u32, sub: u32) -> Sums {
+fn sums(here: Work, t: u32, subgroup: u32) -> Sums {
+    let sub = select(subgroup, min(subgroup, WANTED - 1u), SPARE);
     let a = axes(here.phase);
     let count = a.d.extent * a.h.extent * a.w.extent * p.batch;
     columns(here, a, count, t);
@@ -203,7 +206,8 @@ fn sums(here: Work, t: u32, sub: u32) -> Sums {
         buffer = 1u - buffer;
         workgroupBarrier();
     }
-    return Sums(here.z, first, begin, sub * SLICE);
+    // Those that are not wanted share a slice that nobody reads.
+    return Sums(here.z, first, begin, select(sub, min(subgroup, WANTED), SPARE) * SLICE, !SPARE || subgroup < WANTED);
 }
 
 // A row of matrices on its way out. Numbers, not r: where a loop over r is not unrolled, sums with a variable index would be
@@ -241,14 +245,14 @@ fn plane() -> u32 { return p.out_d * p.out_h * p.out_w * p.batch; }
 @compute @workgroup_size(WG)
 fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
                @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
-               @builtin(subgroup_invocation_id) lane: u32) {
+               @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) size: u32) {
     let id = wg.y * nwg.x + wg.x;
     if id >= p.groups { return; }
     let made = sums(work(id), t, sub);
     for (var r = 0u; r < ROWS; r++) {
         leave(r, made.own);
         workgroupBarrier();
-        for (var e = lane; e < T * QUADS; e += SUBGROUP) {
+        for (var e = select(T * QUADS, lane, made.stores); e < T * QUADS; e += select(SUBGROUP, size, SPARE)) {
             let o = (made.first + r) * T + e / QUADS;
             let c = e % QUADS * 4u;
             let v = to[made.begin + c];
@@ -265,14 +269,14 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
 @compute @workgroup_size(WG)
 fn conv_matrix_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
                    @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
-                   @builtin(subgroup_invocation_id) lane: u32) {
+                   @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) size: u32) {
     let id = wg.y * nwg.x + wg.x;
     if id >= p.groups { return; }
     let made = sums(work(id), t, sub);
     for (var r = 0u; r < ROWS; r++) {
         leave(r, made.own);
         workgroupBarrier();
-        for (var e = lane; e < T * COLS * T; e += SUBGROUP) {
+        for (var e = select(T * COLS * T, lane, made.stores); e < T * COLS * T; e += select(SUBGROUP, size, SPARE)) {
             let o = (made.first + r) * T + e / (COLS * T);
             let c = e % (COLS * T);
             let v = to[made.begin + c];

@@ -53,9 +53,8 @@ fn sample(name: &str, variant: usize) -> f64 {
         "GROUPS" => [3.0, 1.0],
         "TAPS" => [3.0, 1.0],
         "DEEP" => [2.0, 4.0],
-        "BY_CELL" | "VECTOR" | "SHARE" | "BY_ROW" | "VARIANCE" | "EXACT" | "ONE_TAP" | "HALF" => {
-            [1.0, 0.0]
-        }
+        "BY_CELL" | "VECTOR" | "SPARE" | "SHARE" | "BY_ROW" | "VARIANCE" | "EXACT" | "ONE_TAP"
+        | "HALF" => [1.0, 0.0],
         "SUBGROUP" => [32.0, 8.0],
         "COLS" | "DEPTH" => [2.0, 2.0],
         "ACROSS" => [2.0, 4.0],
@@ -111,6 +110,7 @@ fn check(k: &Kernel) -> Checked {
             let matrix = Matrix {
                 size,
                 subgroup: 32,
+                varies: true,
                 vectors: true,
             };
             let text = k.text(Some(&matrix.text(given, made)), false, 0);
@@ -364,6 +364,7 @@ fn check_halves(k: &Kernel, halves: u32) -> Checked {
             let matrix = Matrix {
                 size: 8,
                 subgroup: 32,
+                varies: false,
                 vectors: false,
             };
             let fill = matrix.text(Element::F16, Element::F16);
@@ -437,6 +438,7 @@ fn matrix_kernels_for_check_registers() {
     let matrix = Matrix {
         size: 16,
         subgroup: 32,
+        varies: false,
         vectors: true,
     };
     let fill = matrix.text(Element::F16, Element::F16);
@@ -457,6 +459,7 @@ fn matrix_kernels_for_check_registers() {
             let tile = [
                 ("WG", wg),
                 ("SUBGROUP", 32.0),
+                ("SPARE", 0.0),
                 ("ROWS", f64::from(rows)),
                 ("COLS", f64::from(cols)),
                 ("ACROSS", f64::from(across)),

@@ -55,10 +55,17 @@ impl Capabilities {
                 )
             })
             .collect();
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let about = Self::new(info, adapter.features(), adapter.limits());
+        let matrix = match software && !about.on_cpu {
+            // As on a GPU whose subgroups are of 32 or 64 lanes.
+            true => matrix.map(Matrix::with_larger_subgroups),
+            false => matrix,
+        };
         Self {
             cooperative,
             matrix,
-            ..Self::new(info, adapter.features(), adapter.limits())
+            ..about
         }
     }
 

@@ -59,8 +59,10 @@ impl FromStr for Tier {
 pub struct Matrix {
     /// Rows, columns and terms of a matrix: 8 or 16.
     pub size: u32,
-    /// Lanes of a subgroup, which hold a matrix together.
+    /// Lanes of a subgroup, which hold a matrix together, at most.
     pub subgroup: u32,
+    /// A subgroup may have fewer lanes: a kernel cannot ask for a size.
+    pub varies: bool,
     /// Matrices are loaded from arrays of vectors too (not on Metal).
     pub vectors: bool,
 }
@@ -77,12 +79,10 @@ impl Matrix {
             | wgpu::Features::SUBGROUP
             | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
         let metal = info.backend == wgpu::Backend::Metal;
-        let subgroup = match (info.subgroup_min_size, info.subgroup_max_size) {
-            // wgpu states a range for all of Metal; Apple's subgroups are of 32 lanes.
-            _ if metal => 32,
-            (min, max) if min == max => min,
-            // A kernel cannot ask for a size, and would not know which lanes hold a matrix.
-            _ => return None,
+        // wgpu states a range for all of Metal; Apple's subgroups are of 32 lanes.
+        let (least, subgroup) = match metal {
+            true => (32, 32),
+            false => (info.subgroup_min_size, info.subgroup_max_size),
         };
         let size = (listed.iter())
             .filter(|c| c.ab_type == F16 && c.cr_type == F32)
@@ -94,8 +94,18 @@ impl Matrix {
         features.contains(needed).then_some(Self {
             size,
             subgroup,
+            varies: least < subgroup,
             vectors,
         })
+    }
+
+    /// The same where subgroups could be twice as large.
+    pub(super) fn with_larger_subgroups(self) -> Self {
+        Self {
+            subgroup: 2 * self.subgroup,
+            varies: true,
+            ..self
+        }
     }
 
     /// What stands behind the mark of `lib/matrix.wgsl`, for an operand and a result of the given elements.

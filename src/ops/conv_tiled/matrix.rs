@@ -45,7 +45,8 @@ impl Tile {
     /// Bytes of workgroup memory.
     fn bytes(self, m: Matrix) -> u32 {
         let stages = 2 * self.depth * m.size * (self.width(m) + 8) * 2;
-        let slices = self.across * self.down * m.size * (self.cols * m.size + 4) * 4;
+        let each = m.size * (self.cols * m.size + 4) * 4;
+        let slices = (self.across * self.down + u32::from(m.varies)) * each;
         stages + slices + self.width(m) * 4
     }
 
@@ -275,6 +276,7 @@ pub(super) fn lower(
     let overrides = [
         ("WG", f64::from(t.lanes(m))),
         ("SUBGROUP", f64::from(m.subgroup)),
+        ("SPARE", f64::from(u8::from(m.varies))),
         ("ROWS", f64::from(t.rows)),
         ("COLS", f64::from(t.cols)),
         ("ACROSS", f64::from(t.across)),
