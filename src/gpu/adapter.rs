@@ -58,8 +58,7 @@ impl Capabilities {
         let software = info.device_type == wgpu::DeviceType::Cpu;
         let about = Self::new(info, adapter.features(), adapter.limits());
         let matrix = match software && !about.on_cpu {
-            // As on a GPU whose subgroups are of 32 or 64 lanes.
-            true => matrix.map(Matrix::with_larger_subgroups),
+            true => matrix.map(Matrix::as_on_a_gpu),
             false => matrix,
         };
         Self {

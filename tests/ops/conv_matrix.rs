@@ -309,3 +309,25 @@ fn a_shower_is_the_same_in_any_batch() {
         assert_eq!(&results[0], other);
     }
 }
+
+#[test]
+fn every_tile_gives_the_same_bits() {
+    if !offered() {
+        return;
+    }
+    let mut random = Random(15);
+    for (transposed, batch) in [(false, 12), (true, 5)] {
+        let layer = Layer::random(&mut random, (23, 71, batch), transposed);
+        let inputs = layer.draw(&mut random, uniform);
+        let (first, used) = layer.run(&inputs, MATRIX);
+        assert!(used, "{}: not by matrices", layer.name);
+        for trial in [1, 2, 4, 7, 11, 17, 23, 29] {
+            let options = Options {
+                trial: Some(trial),
+                ..MATRIX
+            };
+            let (got, _) = layer.run(&inputs, options);
+            assert_eq!(got, first, "{}: candidate {trial}", layer.name);
+        }
+    }
+}
