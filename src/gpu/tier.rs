@@ -173,9 +173,7 @@ impl Capabilities {
             Tier::Half if self.f16 => return Ok(()),
             Tier::Matrix if self.matrix.is_some() => return Ok(()),
             Tier::Half => "f16 in shaders and storage buffers",
-            Tier::Matrix => {
-                "cooperative matrices of 8x8x8 or 16x16x16 F16->F32 and subgroups of one size"
-            }
+            Tier::Matrix => "cooperative matrices of 8x8x8 or 16x16x16 F16->F32, f16 and subgroups",
         };
         let listed = match self.cooperative.is_empty() {
             true => "none".into(),
