@@ -45,7 +45,7 @@ struct ConvMatrixParams {
 
 override WG: u32;
 override SUBGROUP: u32; // lanes of a subgroup, all of which exist
-override SPARE: bool;    // subgroups may be smaller: then the last ones repeat what another does, and store nothing
+override SPARE: bool;   // subgroups may be smaller: then the last ones repeat what another does, and store nothing
 override ROWS: u32;     // 1..4
 override COLS: u32;     // 1, 2 or 4
 override ACROSS: u32;   // a divisor of WG / SUBGROUP
@@ -59,9 +59,10 @@ override STAGE: u32 = DEPTH * T * PITCH;
 override LANES: u32 = WIDTH / 4u;                // that stage one row
 override PASSES: u32 = DEPTH * T * LANES / WG;   // 1..16
 override SPAN: u32 = select(4u, 1u, VECTOR);     // positions of a lane
-override QUADS: u32 = COLS * T / 4u;
-override OUT: u32 = COLS * T + 4u; // of a row of matrices on the way out
-override SLICE: u32 = T * OUT;     // of workgroup memory, for a subgroup
+override PAIR: u32 = select(2u, 1u, COLS == 1u); // matrices that leave at once
+override OUT: u32 = PAIR * T;                    // their columns
+override PITCH_OUT: u32 = OUT + 4u;
+override SLICE: u32 = T * PITCH_OUT;             // of workgroup memory, for a subgroup
 override STAGED: u32 = 2u * STAGE / PIECE;
 override SLICES: u32 = (WANTED + u32(SPARE)) * SLICE;
 
@@ -71,12 +72,12 @@ var<workgroup> to: array<u32, WIDTH>; // address of a column in channel 0 of y; 
 
 const NONE = 0xffffffffu;
 
-var<private> acc: array<Sum, 16>;        // [row of matrices][4]
+var<private> acc: array<Sum, 16>;          // [row of matrices][4]
 var<private> held: array<vec4<Given>, 16>; // gathered, on the way to workgroup memory
-var<private> on_d: array<u32, 4>;       // taps that meet x
+var<private> on_d: array<u32, 4>;          // taps that meet x
 var<private> on_h: array<u32, 4>;
 var<private> on_w: array<u32, 4>;
-var<private> at: array<u32, 4>;         // address in channel 0 of x of tap offset 0
+var<private> at: array<u32, 4>;            // address in channel 0 of x of tap offset 0
 
 // One axis of one phase: its number along the axis, its output voxels, and where tap offset 0 of the first one is.
 struct Axis { phase: u32, extent: u32, offset: u32 }
@@ -210,24 +211,24 @@ fn sums(here: Work, t: u32, subgroup: u32) -> Sums {
     return Sums(here.z, first, begin, select(sub, min(subgroup, WANTED), SPARE) * SLICE, !SPARE || subgroup < WANTED);
 }
 
-// A row of matrices on its way out. Numbers, not r: where a loop over r is not unrolled, sums with a variable index would be
-// kept in memory.
-fn leave(r: u32, own: u32) {
-    switch r {
-        case 0u: { leave_row(acc[0], acc[1], acc[2], acc[3], own); }
-        case 1u: { leave_row(acc[4], acc[5], acc[6], acc[7], own); }
-        case 2u: { leave_row(acc[8], acc[9], acc[10], acc[11], own); }
-        default: { leave_row(acc[12], acc[13], acc[14], acc[15], own); }
+// Two matrices side by side on their way out. Numbers, not r and c: where the loops over these are not unrolled, sums with a
+// variable index would be kept in memory.
+fn leave(r: u32, c: u32, own: u32) {
+    switch r * 2u + c / 2u {
+        case 0u: { leave_pair(acc[0], acc[1], own); }
+        case 1u: { leave_pair(acc[2], acc[3], own); }
+        case 2u: { leave_pair(acc[4], acc[5], own); }
+        case 3u: { leave_pair(acc[6], acc[7], own); }
+        case 4u: { leave_pair(acc[8], acc[9], own); }
+        case 5u: { leave_pair(acc[10], acc[11], own); }
+        case 6u: { leave_pair(acc[12], acc[13], own); }
+        default: { leave_pair(acc[14], acc[15], own); }
     }
 }
 
-fn leave_row(a: Sum, b: Sum, c: Sum, d: Sum, own: u32) {
-    coopStoreT(a, &slice[own], OUT);
-    if COLS > 1u { coopStoreT(b, &slice[own + T], OUT); }
-    if COLS > 2u {
-        coopStoreT(c, &slice[own + 2u * T], OUT);
-        coopStoreT(d, &slice[own + 3u * T], OUT);
-    }
+fn leave_pair(a: Sum, b: Sum, own: u32) {
+    coopStoreT(a, &slice[own], PITCH_OUT);
+    if COLS > 1u { coopStoreT(b, &slice[own + T], PITCH_OUT); }
 }
 
 // Bias of output o of product z at address v of its channel.
@@ -249,16 +250,15 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
     let id = wg.y * nwg.x + wg.x;
     if id >= p.groups { return; }
     let made = sums(work(id), t, sub);
-    for (var r = 0u; r < ROWS; r++) {
-        leave(r, made.own);
+    for (var i = 0u; i < ROWS * COLS; i += PAIR) {
+        leave(i / COLS, i % COLS, made.own);
         workgroupBarrier();
-        for (var e = select(T * QUADS, lane, made.stores); e < T * QUADS; e += select(SUBGROUP, size, SPARE)) {
-            let o = (made.first + r) * T + e / QUADS;
-            let c = e % QUADS * 4u;
-            let v = to[made.begin + c];
+        for (var e = select(T * OUT, lane * 4u, made.stores); e < T * OUT; e += 4u * select(SUBGROUP, size, SPARE)) {
+            let o = (made.first + i / COLS) * T + e / OUT;
+            let v = to[made.begin + i % COLS * T + e % OUT];
             if o < p.outputs && v != NONE {
-                let i = made.own + e / QUADS * OUT + c;
-                let s = vec4<f32>(slice[i], slice[i + 1u], slice[i + 2u], slice[i + 3u]) + shift(made.z, o, v);
+                let k = made.own + e / OUT * PITCH_OUT + e % OUT;
+                let s = vec4<f32>(slice[k], slice[k + 1u], slice[k + 2u], slice[k + 3u]) + shift(made.z, o, v);
                 y4[(made.z * p.y_skip + o * plane() + v) / 4u] = vec4<Made>(select(s * p.slope, s, s >= vec4<f32>()));
             }
         }
@@ -273,15 +273,14 @@ fn conv_matrix_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups
     let id = wg.y * nwg.x + wg.x;
     if id >= p.groups { return; }
     let made = sums(work(id), t, sub);
-    for (var r = 0u; r < ROWS; r++) {
-        leave(r, made.own);
+    for (var i = 0u; i < ROWS * COLS; i += PAIR) {
+        leave(i / COLS, i % COLS, made.own);
         workgroupBarrier();
-        for (var e = select(T * COLS * T, lane, made.stores); e < T * COLS * T; e += select(SUBGROUP, size, SPARE)) {
-            let o = (made.first + r) * T + e / (COLS * T);
-            let c = e % (COLS * T);
-            let v = to[made.begin + c];
+        for (var e = select(T * OUT, lane, made.stores); e < T * OUT; e += select(SUBGROUP, size, SPARE)) {
+            let o = (made.first + i / COLS) * T + e / OUT;
+            let v = to[made.begin + i % COLS * T + e % OUT];
             if o < p.outputs && v != NONE {
-                let s = slice[made.own + e / (COLS * T) * OUT + c] + shift(made.z, o, v);
+                let s = slice[made.own + e / OUT * PITCH_OUT + e % OUT] + shift(made.z, o, v);
                 y[made.z * p.y_skip + o * plane() + v] = Made(select(s * p.slope, s, s >= 0.0));
             }
         }

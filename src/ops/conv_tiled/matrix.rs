@@ -45,7 +45,7 @@ impl Tile {
     /// Bytes of workgroup memory.
     fn bytes(self, m: Matrix) -> u32 {
         let stages = 2 * self.depth * m.size * (self.width(m) + 8) * 2;
-        let each = m.size * (self.cols * m.size + 4) * 4;
+        let each = m.size * (self.cols.min(2) * m.size + 4) * 4;
         let slices = (self.across * self.down + u32::from(m.varies)) * each;
         stages + slices + self.width(m) * 4
     }
