@@ -51,8 +51,8 @@ impl Tape {
     /// Compiles what `outputs` and the recorded updates need.
     ///
     /// # Errors
-    /// The first error of the recording; [`Error::OutOfMemory`] if a tensor does not fit the device; [`Error::Device`] if
-    /// a kernel cannot be made.
+    /// The first error of the recording; [`OutOfMemory`](crate::Error::OutOfMemory) if a tensor does not fit the device;
+    /// [`Device`](crate::Error::Device) if a kernel cannot be made.
     #[track_caller]
     pub fn compile(
         &self,
