@@ -2,8 +2,9 @@
 //
 // x is [I][D][H][W][N], y is [O][D'][H'][W'][N], as in conv.wgsl, which defines what is computed. Here it is a product
 //   y[o,m] = act(bias[o] + sum_k wt[o,k] x_k[m]),   k = (tap, i), m = (voxel of one phase, shower) in memory order.
-// A kernel has at most 31 taps an axis. The host lists the rows k of each phase once: rows[first + k] = (address of x_k from that of the voxel, the tap's step
-// d + 2^5 h + 2^10 w, where its weight stands, 1), and behind them (0, 2^15 - 1, 0, 0), as many as a stage may read;
+// A kernel has at most 31 taps an axis. The host lists the rows k of each phase once: rows[first + k] = (address of x_k from
+// that of the voxel, the tap's step d + 2^5 h + 2^10 w, where its weight stands, 1), and behind them (0, 2^15 - 1, 0, 0), as
+// many as a stage may read;
 // rows[phase] = (first, matrices along k, first matrix of weights, 0).
 // wt is packed by pack_matrix.wgsl: per phase [o / T][k / T][o % T][k % T], zeros beyond O and K.
 //
@@ -242,6 +243,15 @@ fn shift(z: u32, o: u32, v: u32) -> f32 {
 
 fn plane() -> u32 { return p.out_d * p.out_h * p.out_w * p.batch; }
 
+// Number e of what leaves with matrix i: its output o, its address v in the channel and y in all of y, its place k in `slice`.
+struct Leaving { o: u32, v: u32, y: u32, k: u32 }
+
+fn leaving(made: Sums, i: u32, e: u32) -> Leaving {
+    let o = (made.first + i / COLS) * T + e / OUT;
+    let v = to[made.begin + i % COLS * T + e % OUT];
+    return Leaving(o, v, made.z * p.y_skip + o * plane() + v, made.own + e / OUT * PITCH_OUT + e % OUT);
+}
+
 // N a multiple of 4: four columns leave at once.
 @compute @workgroup_size(WG)
 fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
@@ -254,12 +264,11 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
         leave(i / COLS, i % COLS, made.own);
         workgroupBarrier();
         for (var e = select(T * OUT, lane * 4u, made.stores); e < T * OUT; e += 4u * select(SUBGROUP, size, SPARE)) {
-            let o = (made.first + i / COLS) * T + e / OUT;
-            let v = to[made.begin + i % COLS * T + e % OUT];
-            if o < p.outputs && v != NONE {
-                let k = made.own + e / OUT * PITCH_OUT + e % OUT;
-                let s = vec4<f32>(slice[k], slice[k + 1u], slice[k + 2u], slice[k + 3u]) + shift(made.z, o, v);
-                y4[(made.z * p.y_skip + o * plane() + v) / 4u] = vec4<Made>(select(s * p.slope, s, s >= vec4<f32>()));
+            let l = leaving(made, i, e);
+            if l.o < p.outputs && l.v != NONE {
+                let sum = vec4<f32>(slice[l.k], slice[l.k + 1u], slice[l.k + 2u], slice[l.k + 3u]);
+                let s = sum + shift(made.z, l.o, l.v);
+                y4[l.y / 4u] = vec4<Made>(select(s * p.slope, s, s >= vec4<f32>()));
             }
         }
         workgroupBarrier();
@@ -277,11 +286,10 @@ fn conv_matrix_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups
         leave(i / COLS, i % COLS, made.own);
         workgroupBarrier();
         for (var e = select(T * OUT, lane, made.stores); e < T * OUT; e += select(SUBGROUP, size, SPARE)) {
-            let o = (made.first + i / COLS) * T + e / OUT;
-            let v = to[made.begin + i % COLS * T + e % OUT];
-            if o < p.outputs && v != NONE {
-                let s = slice[made.own + e / OUT * PITCH_OUT + e % OUT] + shift(made.z, o, v);
-                y[made.z * p.y_skip + o * plane() + v] = Made(select(s * p.slope, s, s >= 0.0));
+            let l = leaving(made, i, e);
+            if l.o < p.outputs && l.v != NONE {
+                let s = slice[l.k] + shift(made.z, l.o, l.v);
+                y[l.y] = Made(select(s * p.slope, s, s >= 0.0));
             }
         }
         workgroupBarrier();

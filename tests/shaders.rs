@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use calogen::gpu::{Access, Binding, Element, Kernel, Matrix, Scalar, Tier, read};
 use calogen::ops::kernels;
 use naga::back::{PipelineConstants, hlsl, msl, spv};
-use naga::proc::BoundsCheckPolicies;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner};
 
@@ -88,6 +87,16 @@ fn validate(k: &Kernel, module: &Module, source: &str) -> Result<ModuleInfo, Str
         .map_err(|e| format!("{}: {}", k.file, e.emit_to_string_with_path(source, k.file)))
 }
 
+/// Cooperative matrices of a device.
+fn matrix(size: u32, vectors: bool) -> Matrix {
+    Matrix {
+        size,
+        subgroup: 32,
+        varies: false,
+        vectors,
+    }
+}
+
 /// Everything that is said of one kernel.
 fn check(k: &Kernel) -> Checked {
     let has_expression = k.source.contains("//@expression");
@@ -107,13 +116,7 @@ fn check(k: &Kernel) -> Checked {
             (8, Element::F32, Element::F16),
             (16, Element::F16, Element::F32),
         ] {
-            let matrix = Matrix {
-                size,
-                subgroup: 32,
-                varies: true,
-                vectors: true,
-            };
-            let text = k.text(Some(&matrix.text(given, made)), false, 0);
+            let text = k.text(Some(&matrix(size, true).text(given, made)), false, 0);
             let module = parse(k, &text)?;
             let info = validate(k, &module, &text)?;
             check_interface(k, &module, &info)?;
@@ -254,7 +257,6 @@ fn spirv(
             Tier::Matrix => (1, 3),
         },
         // As the engine asks wgpu for them.
-        bounds_check_policies: BoundsCheckPolicies::default(),
         zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         force_loop_bounding: false,
         ..Default::default()
@@ -361,13 +363,7 @@ fn check_halves(k: &Kernel, halves: u32) -> Checked {
     let has_expression = k.source.contains("//@expression");
     let text = match k.tier {
         Tier::Matrix => {
-            let matrix = Matrix {
-                size: 8,
-                subgroup: 32,
-                varies: false,
-                vectors: false,
-            };
-            let fill = matrix.text(Element::F16, Element::F16);
+            let fill = matrix(8, false).text(Element::F16, Element::F16);
             k.text(Some(&fill), false, halves)
         }
         _ => k.text(has_expression.then_some(EXPRESSION), false, halves),
@@ -435,13 +431,7 @@ fn pairs_are_valid_too() {
 #[ignore = "writes SPIR-V into $CALOGEN_SPIRV, for tools/check_registers.sh"]
 fn matrix_kernels_for_check_registers() {
     let to = PathBuf::from(std::env::var_os("CALOGEN_SPIRV").expect("CALOGEN_SPIRV"));
-    let matrix = Matrix {
-        size: 16,
-        subgroup: 32,
-        varies: false,
-        vectors: true,
-    };
-    let fill = matrix.text(Element::F16, Element::F16);
+    let fill = matrix(16, true).text(Element::F16, Element::F16);
     for (entry, vector) in [("conv_matrix", 1.0), ("conv_matrix_any", 0.0)] {
         let all = kernels();
         let k = all.iter().find(|k| k.entry == entry).unwrap();

@@ -55,9 +55,8 @@ impl Capabilities {
                 )
             })
             .collect();
-        let software = info.device_type == wgpu::DeviceType::Cpu;
         let about = Self::new(info, adapter.features(), adapter.limits());
-        let matrix = match software && !about.on_cpu {
+        let matrix = match about.is_software() && !about.on_cpu {
             true => matrix.map(Matrix::as_on_a_gpu),
             false => matrix,
         };
@@ -66,6 +65,10 @@ impl Capabilities {
             matrix,
             ..about
         }
+    }
+
+    fn is_software(&self) -> bool {
+        self.device_type == "Cpu"
     }
 
     pub(super) fn new(
@@ -169,12 +172,12 @@ pub fn several(found: &[Capabilities], request: &str) -> Result<Vec<usize>> {
         return request.split(',').map(one).collect();
     }
     let first = preferred(found, Some("0"))?;
-    let (backend, software) = (&found[first].backend, found[first].device_type == "Cpu");
+    let (backend, software) = (&found[first].backend, found[first].is_software());
     let mut all: Vec<usize> = Vec::new();
     for (index, adapter) in found.iter().enumerate() {
         let again = |&i: &usize| !adapter.bus.is_empty() && found[i].bus == adapter.bus;
         if adapter.backend == *backend
-            && (adapter.device_type == "Cpu") == software
+            && adapter.is_software() == software
             && !all.iter().any(again)
         {
             all.push(index);
