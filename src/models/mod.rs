@@ -129,7 +129,7 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is.
     pub about: &'static str,
-    preset: fn(&'static str, Preset) -> Result<serde_json::Value>,
+    preset: fn(&'static str, Preset) -> serde_json::Value,
     open: fn(&'static str, serde_json::Value) -> Result<Box<dyn System>>,
 }
 
@@ -138,9 +138,7 @@ impl Entry {
         Self {
             name,
             about,
-            preset: |name, preset| {
-                serde_json::to_value(F::preset(name, preset)).map_err(|e| wrong(name, e))
-            },
+            preset: |name, preset| settings(&F::preset(name, preset)),
             open: |name, config| {
                 bounded(&config).map_err(|e| wrong(name, e))?;
                 let config = serde_json::from_value(config).map_err(|e| wrong(name, e))?;
@@ -190,6 +188,13 @@ fn bounded(config: &serde_json::Value) -> Result<()> {
     }
 }
 
+/// A configuration as files show it. It goes through its text, as an f32 of 0.001 is 0.0010000000474974513 otherwise.
+pub(crate) fn settings(config: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_string(config)
+        .and_then(|text| serde_json::from_str(&text))
+        .unwrap_or_default()
+}
+
 /// An error with words unless `holds`: for settings that only make sense within limits.
 pub(crate) fn require(holds: bool, what: &str) -> Result<()> {
     if holds {
@@ -228,7 +233,7 @@ impl std::str::FromStr for Preset {
 /// [`Error::Config`] if there is no such system.
 pub fn preset(name: &str, preset: Preset) -> Result<Box<dyn System>> {
     let entry = Entry::find(name)?;
-    (entry.open)(entry.name, (entry.preset)(entry.name, preset)?)
+    (entry.open)(entry.name, (entry.preset)(entry.name, preset))
 }
 
 /// The system `name` with a whole configuration, as a weights file or a run's `config.toml` records it.

@@ -51,3 +51,20 @@ fn merge(base: &mut Value, over: Value) {
         (base, over) => *base = over,
     }
 }
+
+/// The first setting in which two configurations differ: its name, such as `generator.hidden`, and its two values.
+pub(super) fn difference<'v>(
+    one: &'v Value,
+    other: &'v Value,
+) -> Option<(String, &'v Value, &'v Value)> {
+    let (Value::Object(left), Value::Object(right)) = (one, other) else {
+        return (one != other).then_some((String::new(), one, other));
+    };
+    let keys = left.keys().chain(right.keys());
+    keys.into_iter().find_map(|key| {
+        let (a, b) = (left.get(key), right.get(key));
+        let (below, a, b) = difference(a.unwrap_or(&Value::Null), b.unwrap_or(&Value::Null))?;
+        let dot = if below.is_empty() { "" } else { "." };
+        Some((format!("{key}{dot}{below}"), a, b))
+    })
+}

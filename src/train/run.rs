@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::checkpoint::{self, Position};
+use super::config::difference;
 use super::keep::Keeper;
 use super::log::{self, Log};
 use super::options::{Event, Options, Outcome};
@@ -13,7 +14,7 @@ use super::session::Session;
 use super::summary;
 use crate::data::{Batches, ShowerSet};
 use crate::gpu::Gpu;
-use crate::models::{Metadata, Progress, System};
+use crate::models::{self, Metadata, Progress, System};
 use crate::{Error, Result};
 
 /// Trains `system` on shower files. Stops at a checkpoint soon after `stop` is set.
@@ -264,11 +265,11 @@ fn fits(
     if position.model != system.name() {
         return differs("model", &position.model, &system.name());
     }
-    // Through the same text, by which a number's last digit may change.
-    let config: serde_json::Value = serde_json::from_str(&system.config().to_string())
+    // Opened, so that settings which an older version did not know have their values here too.
+    let stored = models::open(&position.model, position.config.clone())
         .map_err(|e| Error::format(path, e.to_string()))?;
-    if position.config != config {
-        return differs("configuration", &position.config, &config);
+    if let Some((setting, stored, given)) = difference(&stored.config(), &system.config()) {
+        return differs(&setting, stored, given);
     }
     if position.seed != options.seed {
         return differs("seed", &position.seed, &options.seed);

@@ -94,9 +94,22 @@ fn a_resumed_run_is_the_run_that_never_stopped() {
         .expect_err("an error")
         .to_string();
     assert!(again.contains("holds a run already"), "{again}");
+    let mut config = small().config();
+    config["generator"]["hidden"] = 64.into();
+    let wider = models::open("hgcal-wgan", config).expect("a configuration");
+    let error = run(wider, &rest).expect_err("an error").to_string();
+    assert!(
+        error.contains("the run's generator.hidden is 128, not 64"),
+        "{error}"
+    );
     let other = Options { seed: 6, ..rest };
     let error = run(small(), &other).expect_err("an error").to_string();
     assert!(error.contains("seed is 5, not 6"), "{error}");
+    let settings = fs::read_to_string(whole.join("config.toml")).expect("the settings");
+    assert!(
+        settings.contains("\naverage = 0.005\n"),
+        "an f32 as it was given: {settings}"
+    );
 }
 
 #[test]

@@ -227,7 +227,7 @@ impl System for Autoencoder {
     }
 
     fn config(&self) -> serde_json::Value {
-        serde_json::to_value(&self.config).unwrap_or_default()
+        crate::models::settings(&self.config)
     }
 
     fn shape(&self) -> [usize; 3] {

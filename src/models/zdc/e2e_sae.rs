@@ -166,7 +166,7 @@ impl System for E2eSae {
     }
 
     fn config(&self) -> serde_json::Value {
-        serde_json::to_value(&self.config).unwrap_or_default()
+        crate::models::settings(&self.config)
     }
 
     fn shape(&self) -> [usize; 3] {
