@@ -17,9 +17,11 @@
 //! `tools/make_steps.py` makes a golden case of it, and `tests/systems/steps.rs` compares every loss and parameter.
 
 mod bib_ae;
+mod build;
 mod getting_high;
 mod hgcal_wgan;
 pub mod latent;
+mod networks;
 mod preprocess;
 mod regressor;
 mod schedule;
@@ -32,13 +34,15 @@ mod weights;
 mod zdc;
 
 pub use bib_ae::BibAe;
+pub use build::Build;
 pub use getting_high::{Gan, Wgan};
 pub use hgcal_wgan::HgcalWgan;
+pub use networks::Networks;
 pub use preprocess::Preprocess;
 pub use regressor::Regressor;
 pub use system::{
-    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Networks, Progress,
-    Reconstruction, Step, System, Turn,
+    Conditioning, DataSummary, DataTensor, Family, LatentSpace, Progress, Reconstruction, Step,
+    System, Turn,
 };
 pub use vae::Vae;
 pub use weights::{Condition, Metadata, Weights};

@@ -6,8 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{epochs, rate};
-use super::system::{Build, Family, Progress, Reconstruction, Step, System, Turn};
-use super::{Preset, require};
+use super::{Build, Family, Preset, Progress, Reconstruction, Step, System, Turn, require};
 use crate::losses;
 use crate::nn::{Init, Mode, Net, Network, Norm};
 use crate::ops::{ConvSpec, Optimizer};

@@ -15,9 +15,8 @@ mod small;
 
 pub use config::Config;
 
-use super::Preset;
 use super::latent;
-use super::system::{Build, Family, LatentSpace, Progress, Step, System, Turn};
+use super::{Build, Family, LatentSpace, Preset, Progress, Step, System, Turn};
 use crate::Result;
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;

@@ -9,7 +9,7 @@ mod wgan;
 pub use gan::Gan;
 pub use wgan::Wgan;
 
-use super::system::Build;
+use super::Build;
 use crate::nn::{Net, Norm};
 use crate::ops::ConvSpec;
 use crate::tape::Var;

@@ -11,8 +11,9 @@ mod networks;
 pub use config::Config;
 
 use super::schedule::{epochs, rate};
-use super::system::{Build, DataSummary, DataTensor, Family, Progress, Step, System, Turn};
-use super::{Preset, require};
+use super::{
+    Build, DataSummary, DataTensor, Family, Preset, Progress, Step, System, Turn, require,
+};
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
 use crate::nn::{Mode, Network};

@@ -8,8 +8,7 @@ pub use flow::{Flow, Kind, Observable};
 pub use kde::Kde;
 use serde::{Deserialize, Serialize};
 
-use super::require;
-use super::system::Build;
+use super::{Build, require};
 use crate::Result;
 use crate::nn::{Mode, Network};
 use crate::tape::Var;

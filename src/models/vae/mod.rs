@@ -12,8 +12,7 @@ mod terms;
 pub use config::Config;
 
 use super::schedule::{epochs, rate};
-use super::system::{Build, Family, LatentSpace, Progress, Step, System, Turn};
-use super::{Preset, require};
+use super::{Build, Family, LatentSpace, Preset, Progress, Step, System, Turn, require};
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
 use crate::nn::{Mode, Net, Network};

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::require;
-use crate::models::system::{Conditioning, DataSummary, DataTensor};
+use crate::models::{Conditioning, DataSummary, DataTensor, require};
 use crate::nn::Net;
 use crate::tape::Var;
 use crate::{Error, Result};

@@ -15,10 +15,10 @@ use super::{ADAM, Conditions, PHOTONS, Rates, check, logarithm};
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
-use crate::models::system::{
-    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Progress, Step, System, Turn,
+use crate::models::{
+    Build, Conditioning, DataSummary, DataTensor, Family, LatentSpace, Preprocess, Preset,
+    Progress, Step, System, Turn, require,
 };
-use crate::models::{Preprocess, Preset, require};
 use crate::nn::{Mode, Net, Network};
 use crate::tape::Var;
 

@@ -14,10 +14,10 @@ use super::check;
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
-use crate::models::system::{
-    Build, Conditioning, DataSummary, DataTensor, Family, Progress, Step, System, Turn,
+use crate::models::{
+    Build, Conditioning, DataSummary, DataTensor, Family, Preset, Progress, Step, System, Turn,
+    require,
 };
-use crate::models::{Preset, require};
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
 use crate::tape::Var;

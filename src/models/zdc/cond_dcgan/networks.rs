@@ -1,7 +1,7 @@
 //! The networks of the conditional DCGAN.
 
 use super::CondDcgan;
-use crate::models::system::Build;
+use crate::models::Build;
 use crate::models::zdc::conditions::beside;
 use crate::models::zdc::images::shrink;
 use crate::nn::{Init, Net, Window};
