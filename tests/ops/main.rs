@@ -2,6 +2,7 @@
 //! line below, and one `Row` with an oracle in f64 (see `common.rs`).
 
 mod common;
+mod nd;
 
 mod ceiling;
 mod compact;
