@@ -111,16 +111,23 @@ fn draw(session: &Session, system: &Codes, energies: &[f32], seed: u64) -> Vec<[
 
 #[test]
 fn the_kernel_density_is_the_conditional_of_its_kernels() {
-    const POINTS: usize = 13;
-    const BATCH: usize = 5;
+    // Four batches of five: the last two and three of the second are kept, newest first.
+    check_density(4);
+    // Points that no shower has filled are no kernels.
+    check_density(1);
+}
+
+const POINTS: usize = 13;
+const BATCH: usize = 5;
+
+fn check_density(batches: usize) {
     let kde = Latent::Kde(Kde {
         points: POINTS,
         bandwidth: 0.7,
     });
     let mut session =
         Session::new(gpu(), Box::new(Codes(kde.clone())), BATCH, 1).expect("a session");
-    // Four batches of five: the last two and three of the second are kept, newest first.
-    let all: Vec<f32> = energies(4 * BATCH, 5);
+    let all: Vec<f32> = energies(batches * BATCH, 5);
     for (i, e) in all.chunks(BATCH).enumerate() {
         let turn = Turn {
             step: 0,
@@ -130,26 +137,27 @@ fn the_kernel_density_is_the_conditional_of_its_kernels() {
         session.take(turn, &batch).expect("a step");
     }
     while session.arrived().expect("losses").is_some() {}
-    let kept: Vec<usize> = [3, 2, 1]
-        .iter()
+    let kept: Vec<usize> = (0..batches)
+        .rev()
         .flat_map(|b| (0..BATCH).map(move |i| b * BATCH + i))
         .take(POINTS)
         .collect();
+    let points = kept.len();
     let code = codes(&all, 0);
     let z = |i: usize, k: usize| f64::from(code[kept[i] * D + k]);
     let e = |i: usize| f64::from(all[kept[i]]);
-    let mean = |f: &dyn Fn(usize) -> f64| (0..POINTS).map(f).sum::<f64>() / POINTS as f64;
-    let n1 = POINTS as f64 - 1.0;
+    let mean = |f: &dyn Fn(usize) -> f64| (0..points).map(f).sum::<f64>() / points as f64;
+    let n1 = points as f64 - 1.0;
     let e_mean = mean(&e);
-    let variance = (0..POINTS).map(|i| (e(i) - e_mean).powi(2)).sum::<f64>() / n1;
+    let variance = (0..points).map(|i| (e(i) - e_mean).powi(2)).sum::<f64>() / n1;
     let z_mean: Vec<f64> = (0..D).map(|k| mean(&|i| z(i, k))).collect();
     let slope: Vec<f64> = (0..D)
         .map(|k| {
-            let covariance = (0..POINTS).map(|i| (z(i, k) - z_mean[k]) * (e(i) - e_mean));
+            let covariance = (0..points).map(|i| (z(i, k) - z_mean[k]) * (e(i) - e_mean));
             covariance.sum::<f64>() / n1 / variance
         })
         .collect();
-    let factor = 0.7 * (POINTS as f64).powf(-1.0 / (D as f64 + 5.0));
+    let factor = 0.7 * (points as f64).powf(-1.0 / (D as f64 + 5.0));
     let seed = 77;
     let asked = [12.0, 30.0, 55.5, 98.0, 150.0, 61.0, 20.0, 88.0];
     let drawn = draw(&session, &Codes(kde), &asked, seed);
@@ -159,12 +167,12 @@ fn the_kernel_density_is_the_conditional_of_its_kernels() {
             let u = f64::from(random::uniform(seed, 3, event as u64, i as u32));
             -(energy - e(i)).powi(2) / (2.0 * factor * factor * variance) - (-u.ln()).ln()
         };
-        let chosen = (0..POINTS)
+        let chosen = (0..points)
             .max_by(|&a, &b| score(a).total_cmp(&score(b)))
             .expect("points");
         for k in 0..D {
             let rest = |i: usize| z(i, k) - z_mean[k] - slope[k] * (e(i) - e_mean);
-            let noise: f64 = (0..POINTS)
+            let noise: f64 = (0..points)
                 .map(|i| rest(i) * f64::from(random::normal(seed, 4, event as u64, i as u32)))
                 .sum();
             let want = z(chosen, k) + slope[k] * (energy - e(chosen)) + factor / n1.sqrt() * noise;
@@ -174,6 +182,22 @@ fn the_kernel_density_is_the_conditional_of_its_kernels() {
                 "event {event}, code {k}: {} instead of {want}",
                 got[k]
             );
+        }
+    }
+}
+
+#[test]
+fn codes_are_normal_before_the_density_has_points() {
+    let kde = Latent::Kde(Kde {
+        points: POINTS,
+        bandwidth: 0.7,
+    });
+    let session = Session::new(gpu(), Box::new(Codes(kde.clone())), BATCH, 1).expect("a session");
+    let drawn = draw(&session, &Codes(kde), &[12.0, 30.0, 98.0], 77);
+    for (event, codes) in drawn.iter().enumerate() {
+        for (k, &got) in codes.iter().enumerate() {
+            let want = random::normal(77, 3, event as u64, k as u32);
+            assert!((got - want).abs() < 1e-5, "event {event}, code {k}: {got}");
         }
     }
 }
