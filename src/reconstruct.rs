@@ -109,14 +109,16 @@ impl Reconstructor {
         self.system.origin()
     }
 
-    /// Features of showers of which it sees a part, or the sum over layers.
+    /// Features of showers of which it sees a part, or the sum over layers; there cells below `threshold` are empty.
     ///
     /// # Errors
     /// [`Error::Config`] if they do not fit.
     #[cfg(feature = "hdf5")]
-    pub fn features(&self, showers: crate::data::Showers) -> Result<Vec<f64>> {
+    pub fn features(&self, showers: crate::data::Showers, threshold: f64) -> Result<Vec<f64>> {
         let view = crate::data::View::between(showers.shape, self.shape(), self.origin())?;
-        let found = self.run(&view.apply(showers).layers)?;
+        let mut cells = view.apply(showers).layers;
+        crate::observables::cut(&mut cells, threshold as f32);
+        let found = self.run(&cells)?;
         Ok(found.features.iter().map(|&f| f.into()).collect())
     }
 

@@ -111,7 +111,7 @@ impl Inputs {
             Geometry::Polar(_) => 1e3,
         };
         for block in sample.blocks() {
-            let block = block?;
+            let block = block?.cut(threshold);
             for (shower, &incident) in
                 (block.cells.chunks_exact(geometry.cells())).zip(&block.energy)
             {
@@ -125,19 +125,18 @@ impl Inputs {
                     return Err(Error::format(&info.file, what));
                 }
                 values.push(incident.max(LOG_OFFSET).log10() as f32);
-                let kept = |&e: &f64| if e > 0.0 && e >= threshold { e } else { 0.0 };
                 let mut rest = shower;
                 let mut energies = Vec::with_capacity(layers);
                 for layer in 0..layers {
                     let cells;
                     (cells, rest) = rest.split_at(geometry.layer_cells(layer));
-                    let energy: f64 = cells.iter().map(kept).sum();
+                    let energy: f64 = cells.iter().sum();
                     let over = if normed {
                         energy + 1e-16
                     } else {
                         incident * unit
                     };
-                    values.extend(cells.iter().map(|e| (kept(e) / over) as f32));
+                    values.extend(cells.iter().map(|e| (e / over) as f32));
                     energies.push((energy + LOG_OFFSET).log10() as f32);
                 }
                 if normed {

@@ -14,6 +14,7 @@ mod latent;
 mod merge;
 mod models;
 mod output;
+mod seconds;
 mod tier;
 mod train;
 mod weights;

@@ -7,6 +7,7 @@ use calogen::gpu::Tier;
 use calogen::{Error, Result};
 
 use super::output::{Progress, say};
+use super::seconds::seconds;
 
 /// Seconds that tuning takes if nobody says otherwise.
 const SECONDS: &str = "60";
@@ -21,8 +22,8 @@ pub struct Tiers {
     tier: String,
     /// First time tiles for every layer at this batch, for about so many seconds, unless that was done before on this device;
     /// later runs use what was found too. Events stay the same to the bit [default if no number is given: 60]
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = SECONDS)]
-    tune: Option<f64>,
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = SECONDS, value_parser = seconds)]
+    tune: Option<Duration>,
     /// Tune again what is remembered: after a change of the machine
     #[arg(long)]
     retune: bool,
@@ -31,9 +32,6 @@ pub struct Tiers {
 impl Tiers {
     /// Refuses what no device could do, before one is opened. `None` is the fastest tier.
     pub fn check(&self) -> Result<Option<Tier>> {
-        if self.tune.is_some_and(|s| !s.is_finite() || s <= 0.0) {
-            return Err(Error::Config("--tune must be above 0".into()));
-        }
         match self.tier.as_str() {
             "auto" => Ok(None),
             name => match name.parse() {
@@ -50,14 +48,13 @@ impl Tiers {
             None => generators[0].set_fastest_tier(batch, self.retune)?,
             Some(tier) => tier,
         };
-        let seconds = match (self.tune, self.retune) {
-            (None, true) => SECONDS.parse().ok(),
-            (seconds, _) => seconds,
+        let budget = match (self.tune, self.retune) {
+            (None, true) => seconds(SECONDS).ok(),
+            (budget, _) => budget,
         };
         for generator in generators {
             generator.set_tier(tier)?;
-            let Some(seconds) = seconds else { continue };
-            let budget = Duration::from_secs_f64(seconds);
+            let Some(budget) = budget else { continue };
             let mut progress = None;
             let mut before = 0;
             let tuned = generator.tune(batch, budget, self.retune, |done, of| {

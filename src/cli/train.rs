@@ -14,6 +14,7 @@ use calogen::{Error, Result};
 use super::Global;
 use super::files::{VoxelArgs, events};
 use super::output::{Progress, print, print_json, say, stop_on_interrupt};
+use super::seconds::seconds;
 
 /// Train a model on shower files
 ///
@@ -58,8 +59,8 @@ pub struct Args {
     #[arg(long)]
     resume: bool,
     /// Seconds between checkpoints
-    #[arg(long, default_value_t = 120.0, value_name = "SECONDS")]
-    checkpoint_every: f64,
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = seconds)]
+    checkpoint_every: Duration,
     /// Iterations to a row of losses.csv
     #[arg(long, default_value_t = 20, value_name = "N")]
     log_every: u64,
@@ -83,13 +84,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let system = system(args)?;
     let (watch, keep_every) = args.watch.find(recorded.as_ref())?;
-    if args.log_every == 0
-        || args.checkpoint_every.is_nan()
-        || args.checkpoint_every <= 0.0
-        || args.epochs.is_some_and(|e| e.is_nan() || e <= 0.0)
-    {
+    if args.log_every == 0 || args.epochs.is_some_and(|e| e.is_nan() || e <= 0.0) {
         return Err(Error::Config(
-            "--log-every, --checkpoint-every and --epochs must be above 0".into(),
+            "--log-every and --epochs must be above 0".into(),
         ));
     }
     let gpu = global.gpu()?;
@@ -103,7 +100,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         batch: args.batch,
         seed: args.seed,
         resume: args.resume,
-        checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
+        checkpoint_every: args.checkpoint_every,
         log_every: args.log_every,
         profile: args.profile,
         watch,
@@ -181,25 +178,22 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         say(&profile.to_string());
     }
     if args.json {
-        return print_json(&serde_json::json!({
+        print_json(&serde_json::json!({
             "iterations": outcome.iterations,
             "finished": outcome.finished,
             "seconds": seconds,
             "weights": outcome.weights,
-        }));
+        }))?;
     }
-    let weights = outcome.weights.display();
-    if outcome.finished {
-        print(&format!(
-            "{} batches in {seconds:.0} s; weights: {weights}",
-            outcome.iterations
-        ))
-    } else {
-        let what = format!(
-            "after {} batches; --resume goes on, weights so far: {weights}",
-            outcome.iterations
-        );
-        Err(Error::Interrupted(what))
+    let (done, weights) = (outcome.iterations, outcome.weights.display());
+    match (outcome.finished, args.json) {
+        (false, _) => Err(Error::Interrupted(format!(
+            "after {done} batches; --resume goes on, weights so far: {weights}"
+        ))),
+        (true, true) => Ok(()),
+        (true, false) => print(&format!(
+            "{done} batches in {seconds:.0} s; weights: {weights}"
+        )),
     }
 }
 

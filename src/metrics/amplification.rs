@@ -11,8 +11,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::observables::Observables;
+use crate::observables::{Column, Observables};
 use crate::ops::random;
+use crate::{Error, Result};
+
+/// Showers of the truth in a quantile, at least.
+const LEAST: usize = 20;
 
 /// How a sample's worth is found.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,13 +129,17 @@ struct Study {
     events: usize,
 }
 
-/// What the sample `generated` is worth; `None` where a sample is too small: fewer than 20 showers of the reference for a
-/// quantile, or an observable that is constant or unknown.
+/// What the sample `generated` is worth, by the showers that have all of the observables: an empty one has no centre.
+///
+/// # Errors
+/// [`Error::Config`] where a sample is too small, such as a reference of fewer than 40 showers for a quantile, and for an
+/// observable that was asked for and is constant or unknown.
 pub fn amplification(
     reference: &Observables,
     generated: &Observables,
     options: &AmplificationOptions,
-) -> Option<Amplification> {
+) -> Result<Amplification> {
+    let wrong = |what: String| Error::Config(format!("amplification: {what}"));
     let given = !options.observables.is_empty();
     let usual = AmplificationOptions::USUAL.map(String::from);
     let names = if given {
@@ -139,18 +147,38 @@ pub fn amplification(
     } else {
         &usual[..]
     };
+    let known = |name: &&String| {
+        [reference, generated]
+            .iter()
+            .all(|s| s.column(name).is_some())
+    };
+    if let Some(name) = names.iter().find(|name| !known(name)) {
+        return Err(wrong(format!("there is no observable '{name}' of showers")));
+    }
+    let [a, b] = [reference, generated].map(|sample| common(sample, names));
+    let least = 2 * LEAST * options.quantiles;
+    let few = a.first().map_or(0, Vec::len);
+    if options.quantiles < 2 || options.repetitions == 0 || few < least {
+        return Err(wrong(format!(
+            "{few} showers of the reference, expected {least} or more for {} quantiles",
+            options.quantiles
+        )));
+    }
+    if b.first().is_none_or(Vec::is_empty) {
+        return Err(wrong("no generated shower has energy".into()));
+    }
     let mut studies = Vec::new();
     for (k, name) in names.iter().enumerate() {
-        let [a, b] = [reference, generated].map(|s| s.column(name).map(|c| c.values.as_slice()));
-        let (a, b) = (a?, b?);
-        match study(a, b, options, k as u32) {
+        match study(&a[k], &b[k], options, k as u32) {
             Some(study) => studies.push((name, study)),
             // The layer of images is no observable of theirs.
             None if !given => {}
-            None => return None,
+            None => return Err(wrong(format!("{name} is constant in the reference"))),
         }
     }
-    let (_, first) = studies.first()?;
+    let Some((_, first)) = studies.first() else {
+        return Err(wrong("all observables are constant".into()));
+    };
     let (truth_events, generated_events) = (first.truth, first.events);
     let mean = |part: &dyn Fn(&Study) -> &Vec<f64>| -> Vec<f64> {
         let n = studies.len() as f64;
@@ -172,7 +200,7 @@ pub fn amplification(
         .events
         .zip(options.trained_on)
         .map(|(m, n)| m / n as f64);
-    Some(Amplification {
+    Ok(Amplification {
         quantiles: options.quantiles,
         repetitions: options.repetitions,
         truth_events,
@@ -187,6 +215,23 @@ pub fn amplification(
     })
 }
 
+/// The values of each observable for the showers that have all of them.
+fn common(sample: &Observables, names: &[String]) -> Vec<Vec<f64>> {
+    let columns: Vec<_> = names.iter().filter_map(|n| sample.column(n)).collect();
+    let showers = || columns.iter().flat_map(|c| &c.showers);
+    let mut has = vec![0; showers().max().map_or(0, |&last| last as usize + 1)];
+    for &shower in showers() {
+        has[shower as usize] += 1;
+    }
+    let kept = |column: &&Column| -> Vec<f64> {
+        let values = column.values.iter().zip(&column.showers);
+        let kept = values.filter(|(_, shower)| has[**shower as usize] == columns.len());
+        kept.map(|(&value, _)| value).collect()
+    };
+    columns.iter().map(kept).collect()
+}
+
+/// `None` for a constant.
 fn study(
     reference: &[f64],
     generated: &[f64],
@@ -195,9 +240,6 @@ fn study(
 ) -> Option<Study> {
     let (q, truth) = (options.quantiles, reference.len() / 2);
     let pool = reference.len() - truth;
-    if q < 2 || truth < 20 * q || generated.is_empty() || options.repetitions == 0 {
-        return None;
-    }
     // From two showers a quantile on in steps of two.
     let sizes: Vec<usize> = std::iter::successors(Some(pool), |m| Some(m / 2))
         .take_while(|&m| m >= 2 * q)

@@ -13,12 +13,12 @@ use crate::observables::{CHANNELS, Column};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChannelSums {
     /// Mean absolute difference over the channels and over showers paired in order, up to the shorter file; in the unit of
-    /// the pixels.
-    pub mae: f64,
+    /// the pixels. Null between halves, whose showers are of other particles.
+    pub mae: Option<f64>,
     /// Mean over the channels of the exact 1-D Wasserstein distance, likewise.
     pub wasserstein1: f64,
     /// Mean distance of the energy-weighted centres of showers paired in order, in cells; over pairs that both have energy,
-    /// null if none has.
+    /// null if none has and between halves.
     pub response_centre_mae: Option<f64>,
     /// Histograms of each channel for drawing.
     #[serde(skip)]
@@ -27,8 +27,14 @@ pub struct ChannelSums {
 
 leaves!(ChannelSums: mae, wasserstein1, response_centre_mae, histograms);
 
-/// Compares the channel sums; `None` where the showers are no images (Z = 1). `edges` are those of the histograms.
-pub(super) fn channel_sums(a: &Drawn, b: &Drawn, edges: &[Vec<f64>]) -> Option<ChannelSums> {
+/// Compares the channel sums; `None` where the showers are no images (Z = 1). `edges` are those of the histograms; `paired`
+/// says that showers at the same place belong together.
+pub(super) fn channel_sums(
+    a: &Drawn,
+    b: &Drawn,
+    edges: &[Vec<f64>],
+    paired: bool,
+) -> Option<ChannelSums> {
     let (x, y) = (a.kept.channels.as_ref()?, b.kept.channels.as_ref()?);
     // Pairs are drawn as often as the first of the two.
     let pairs: Vec<(usize, usize, f64)> = (a.members.iter())
@@ -44,9 +50,9 @@ pub(super) fn channel_sums(a: &Drawn, b: &Drawn, edges: &[Vec<f64>]) -> Option<C
     let distances: Option<f64> = distances.map(|(x, y)| wasserstein1(x, y)).sum();
     let channels = CHANNELS as f64;
     Some(ChannelSums {
-        mae: absolute.sum::<f64>() / (count * channels),
+        mae: paired.then(|| absolute.sum::<f64>() / (count * channels)),
         wasserstein1: distances? / channels,
-        response_centre_mae: centre_distance(a, b, &pairs),
+        response_centre_mae: centre_distance(a, b, &pairs).filter(|_| paired),
         histograms: (a.channels.iter().zip(&b.channels).zip(edges))
             .map(|((x, y), edges)| view::histogram(edges, false, x, y))
             .collect(),

@@ -85,16 +85,19 @@ pub fn evaluate_all(
             std::iter::once(collect(reference, REFERENCE)).chain(others.into_iter().map(joined));
         others.collect::<Result<Vec<_>>>()
     })?;
-    Ok(compare_all(kept, threshold, options))
+    compare_all(kept, threshold, options)
 }
 
 /// Compares what was collected of samples, all but the first with the first; they agree in geometry and unit. Cells below
 /// `threshold` were counted as 0.
+///
+/// # Errors
+/// Those of [`amplification`] if it is asked for.
 pub fn compare_all(
     mut kept: Vec<Observables>,
     threshold: f64,
     options: &Options,
-) -> Vec<Evaluation> {
+) -> Result<Vec<Evaluation>> {
     let spectra = || kept.iter().flat_map(|sample| &sample.halves);
     if spectra().any(|half| !half.cells.is_exact()) {
         let halves = kept.iter_mut().flat_map(|sample| &mut sample.halves);
@@ -109,7 +112,7 @@ pub fn compare_all(
         sides.into_iter().map(joined).collect()
     });
     let Some((reference, generated)) = sides.split_first() else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let edges = Edges::of(&sides.iter().collect::<Vec<_>>());
     let halves = [0, 1].map(|half| (reference, Which::Half(half)));
@@ -128,7 +131,7 @@ pub fn compare_all(
             errors: errors.clone(),
         };
         let (figures, errors) = Pair::new(pair, &edges).compare(options.bootstrap);
-        Evaluation {
+        Ok(Evaluation {
             reference: SampleSummary::of(reference),
             generated: SampleSummary::of(generated),
             threshold,
@@ -144,11 +147,12 @@ pub fn compare_all(
             distances: None,
             relevance: None,
             amplification: (options.amplification.as_ref())
-                .and_then(|o| amplification(&reference.kept, &generated.kept, o)),
+                .map(|o| amplification(&reference.kept, &generated.kept, o))
+                .transpose()?,
             bootstrap: options.bootstrap,
             errors,
             halves: (reference.kept.events() > 1).then_some(halves),
-        }
+        })
     };
     generated.iter().map(compare).collect()
 }

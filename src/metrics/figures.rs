@@ -179,12 +179,13 @@ impl<'a> Pair<'a> {
             .collect();
         let profiles = profiles(&a, &b);
         let [fidelity_score, fidelity_score_jsd] = fidelity(&observables, &profiles);
+        let paired = self.sides.iter().all(|(_, which)| *which == Which::Whole);
         Figures {
             correlation: correlation(&a, &b),
             layer_correlation: layer_correlation(&a, &b),
             linearity: linearity(&a, &b, &self.groups),
             depth: self.depth.as_ref().and_then(|bins| depth(&a, &b, bins)),
-            channel_sums: channel_sums(&a, &b, &self.edges.channels),
+            channel_sums: channel_sums(&a, &b, &self.edges.channels, paired),
             observables,
             profiles,
             fidelity_score,

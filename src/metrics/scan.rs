@@ -26,6 +26,9 @@ pub struct Scan {
     pub seed: u64,
     /// The regressor of `frd`, if one was given.
     pub regressor: Option<String>,
+    /// A digest of all that the figures depend on but the weights: a scan goes on only from one of the same.
+    #[serde(default)]
+    pub fingerprint: String,
     /// The weights, in the order of training.
     pub epochs: Vec<Epoch>,
     /// Every figure by name, a value for each of `epochs`. All are distances, of which 0 is the least.

@@ -222,7 +222,7 @@ impl Evaluation {
                 Some(f.channel_sums.as_ref()?.wasserstein1)
             }),
             (format!("channel sums, MAE [{unit}]"), |f| {
-                Some(f.channel_sums.as_ref()?.mae)
+                f.channel_sums.as_ref()?.mae
             }),
             ("response centre, MAE [cells]".into(), |f| {
                 f.channel_sums.as_ref()?.response_centre_mae

@@ -23,6 +23,7 @@ pub use bootstrap::{Bootstrap, half, halves};
 pub use collect::{CHANNELS, Collect, Column, Observables};
 pub use features::{Features, INCIDENT, LOG_OFFSET};
 pub use polar::{PolarColumn, PolarFeatures, Quantity, bin};
+pub(crate) use sample::cut;
 pub use sample::{MemorySample, Sample, SampleInfo, ShowerBlock, SingleSample};
 pub use shower::{Projection, centre_and_width, observable_names, thirds};
 pub use spectrum::{EXACT_CELLS, Sorted, Spectrum};

@@ -14,6 +14,23 @@ pub struct ShowerBlock {
     pub position: Option<Vec<[f32; 2]>>,
 }
 
+impl ShowerBlock {
+    /// The same showers with every cell empty that is not positive or below `threshold`, rounded as [`SampleInfo::stored`] does.
+    pub fn cut(mut self, threshold: f64) -> Self {
+        cut(&mut self.cells, threshold);
+        self
+    }
+}
+
+/// Empties cells that are not positive, as NaN is not, or below `threshold`.
+pub(crate) fn cut<T: PartialOrd + Default + Copy>(cells: &mut [T], threshold: T) {
+    for e in cells {
+        if !(*e > T::default() && *e >= threshold) {
+            *e = T::default();
+        }
+    }
+}
+
 /// What a sample says of itself.
 #[derive(Debug, Clone)]
 pub struct SampleInfo {

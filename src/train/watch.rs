@@ -144,7 +144,7 @@ impl Watcher {
         let regressor = match (&watch.regressor, figures.contains(&Figure::Frechet)) {
             (Some(path), true) => {
                 let reconstructor = Reconstructor::load(session.gpu(), path)?;
-                let features = reconstructor.features(showers.clone())?;
+                let features = reconstructor.features(showers.clone(), threshold)?;
                 Some(Regressor {
                     reconstructor,
                     features,
@@ -200,20 +200,18 @@ impl Watcher {
             Err(Error::NotFinite(_)) => None,
             made => Some(made?),
         };
-        let evaluation = made.and_then(|(observables, distance)| {
+        let mut evaluation = None;
+        if let Some((observables, distance)) = made {
             let both = vec![self.reference.clone(), observables];
-            let mut all = compare_all(
-                both,
-                self.threshold,
-                &metrics::Options {
-                    bootstrap: Bootstrap::NONE,
-                    ..metrics::Options::default()
-                },
-            );
-            let mut one = all.pop()?;
-            one.frechet_regression_distance = distance;
-            Some(one)
-        });
+            let options = metrics::Options {
+                bootstrap: Bootstrap::NONE,
+                ..metrics::Options::default()
+            };
+            evaluation = compare_all(both, self.threshold, &options)?.pop();
+            if let Some(one) = &mut evaluation {
+                one.frechet_regression_distance = distance;
+            }
+        }
         let seen = |figure: &Figure| Seen {
             name: figure.to_string(),
             value: evaluation.as_ref().and_then(|e| figure.of(e)),
@@ -318,7 +316,7 @@ impl Watcher {
                     conditions: None,
                     condition_names: Vec::new(),
                 };
-                let found = r.reconstructor.features(showers)?;
+                let found = r.reconstructor.features(showers, self.threshold)?;
                 frechet_distance(&r.features, &found, found.len() / incident.len())
             }
         };

@@ -114,23 +114,53 @@ fn the_reference_deviates_as_counting_says() {
     }
 }
 
+/// An empty shower has no centre: the others are judged in both observables.
+#[test]
+fn showers_without_a_centre_are_left_out() {
+    let with_centre = |seed: u64, empty: &[u32]| {
+        let mut all = logistic(1000, 0.0, seed);
+        let energies = all.columns[0].clone();
+        let kept = |(_, shower): &(&f64, &u32)| !empty.contains(shower);
+        let centres = energies.values.iter().zip(&energies.showers).filter(kept);
+        let (values, showers) = centres.map(|(v, &s)| (v * v, s)).unzip();
+        all.columns.push(Column {
+            name: "cog_z".into(),
+            values,
+            showers,
+        });
+        all
+    };
+    let two = AmplificationOptions {
+        observables: vec!["visible_energy".into(), "cog_z".into()],
+        ..options(3)
+    };
+    // 999 showers: 500 to choose from instead of 499.
+    let found = amplification(&with_centre(3, &[7, 8]), &with_centre(5, &[0]), &two).unwrap();
+    assert_eq!((found.truth_events, found.generated_events), (499, 999));
+    assert!(found.observables.iter().all(|o| o.sizes == found.all.sizes));
+}
+
 #[test]
 fn samples_that_say_nothing_have_no_worth() {
     let good = logistic(1000, 0.0, 3);
-    assert_eq!(
-        amplification(&logistic(300, 0.0, 3), &good, &options(3)),
-        None
+    let why = |reference: &Observables, generated: &Observables, options: &AmplificationOptions| {
+        let error = amplification(reference, generated, options).expect_err("no worth");
+        error.to_string()
+    };
+    let few = why(&logistic(300, 0.0, 3), &good, &options(3));
+    assert!(few.contains("300 showers") && few.contains("400"), "{few}");
+    let constant = why(&of(vec![2.0; 1000]), &good, &options(3));
+    assert!(
+        constant.contains("visible_energy is constant"),
+        "{constant}"
     );
-    assert_eq!(
-        amplification(&of(vec![2.0; 1000]), &good, &options(3)),
-        None
-    );
-    assert_eq!(amplification(&good, &of(Vec::new()), &options(3)), None);
+    let empty = why(&good, &of(Vec::new()), &options(3));
+    assert!(empty.contains("no generated shower"), "{empty}");
     let other = AmplificationOptions {
         observables: vec!["cog_q".into()],
         ..options(3)
     };
-    assert_eq!(amplification(&good, &good, &other), None);
+    assert!(why(&good, &good, &other).contains("'cog_q'"));
     // The reference itself is worth more than can be told.
     let same = amplification(&good, &good, &options(9)).unwrap();
     assert!(same.all.events.is_none_or(|m| m > 800.0), "{same:?}");

@@ -131,7 +131,7 @@ fn disjoint_samples_are_as_far_as_can_be() {
     );
     // Channels: a has (0, 0) even in the quadrant x ≥ 0, y < 1, b has (0, 1) odd.
     let sums = report.figures.channel_sums.unwrap();
-    close(sums.mae, (1.0 + 2.0 + 7.0 + 8.0) / 10.0);
+    close(sums.mae.unwrap(), (1.0 + 2.0 + 7.0 + 8.0) / 10.0);
     close(sums.wasserstein1, (1.5 + 7.5) / 5.0);
     assert!(
         report.figures.correlation.names.len() == 9 && report.figures.linearity.energies.is_empty()

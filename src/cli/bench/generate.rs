@@ -16,6 +16,7 @@ use super::cold;
 use super::timing::Timing;
 use crate::Global;
 use crate::output::{peak_host_bytes, print, print_json, say};
+use crate::seconds::seconds;
 use crate::tier::Tiers;
 
 /// Time a generator at several batch sizes
@@ -41,8 +42,8 @@ pub struct Args {
     #[command(flatten)]
     tiers: Tiers,
     /// Seconds for each batch size, about
-    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
-    seconds: f64,
+    #[arg(long, default_value = "3", value_name = "SECONDS", value_parser = seconds)]
+    seconds: Duration,
     /// Leave out the ceilings, and with them the floor
     #[arg(long)]
     no_ceilings: bool,
@@ -98,10 +99,8 @@ struct Floor {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let preset: Preset = args.preset.parse()?;
-    if args.seconds.is_nan() || args.seconds <= 0.0 || args.batch.contains(&0) {
-        return Err(Error::Config(
-            "--seconds and --batch must be above 0".into(),
-        ));
+    if args.batch.contains(&0) {
+        return Err(Error::Config("--batch must be above 0".into()));
     }
     args.tiers.check()?;
     let gpu = global.gpu()?;
@@ -111,7 +110,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.one_shower {
         return generator.generate(&middle(&generator, 1), 1, 0).map(drop);
     }
-    let budget = Duration::from_secs_f64(args.seconds);
+    let budget = args.seconds;
     let ceilings = match args.no_ceilings {
         true => None,
         false => Some(Ceilings::measure(&gpu, budget.min(Duration::from_secs(1)))?),

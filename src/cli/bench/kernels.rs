@@ -13,6 +13,7 @@ use super::ceilings::Ceilings;
 use super::timing::{Timing, measure, numbers};
 use crate::Global;
 use crate::output::{print, print_json, say};
+use crate::seconds::seconds;
 
 /// Time every kernel family at the shapes of the models
 ///
@@ -35,8 +36,8 @@ pub struct Args {
     #[arg(long, default_value_t = Tier::Portable, value_name = "TIER")]
     tier: Tier,
     /// Seconds for each case, about
-    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
-    seconds: f64,
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
+    seconds: Duration,
     /// Leave the ceilings out: quicker, but no fractions
     #[arg(long)]
     no_ceilings: bool,
@@ -69,10 +70,8 @@ struct Row {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    if args.seconds.is_nan() || args.seconds <= 0.0 || args.batch.contains(&0) {
-        return Err(Error::Config(
-            "--seconds and --batch must be above 0".into(),
-        ));
+    if args.batch.contains(&0) {
+        return Err(Error::Config("--batch must be above 0".into()));
     }
     let (batches, small) = match &args.batch[..] {
         [] => (vec![32, 64], vec![4, 8]),
@@ -94,7 +93,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let gpu = global.gpu()?;
     gpu.capabilities().check_tier(args.tier)?;
-    let budget = Duration::from_secs_f64(args.seconds);
+    let budget = args.seconds;
     let ceilings = if args.no_ceilings {
         None
     } else {

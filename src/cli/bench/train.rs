@@ -10,6 +10,7 @@ use calogen::{Error, Result};
 use super::timing::{Timing, numbers};
 use crate::Global;
 use crate::output::{print, print_json};
+use crate::seconds::seconds;
 
 /// Time the training steps of a model on random showers
 #[derive(clap::Args)]
@@ -23,8 +24,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_delimiter = ',')]
     batch: Vec<usize>,
     /// Seconds for each batch size, about
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
-    seconds: f64,
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    seconds: Duration,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -37,10 +38,8 @@ const LEAST: usize = 3;
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let preset: Preset = args.preset.parse()?;
-    if args.seconds.is_nan() || args.seconds <= 0.0 || args.batch.contains(&0) {
-        return Err(Error::Config(
-            "--seconds and --batch must be above 0".into(),
-        ));
+    if args.batch.contains(&0) {
+        return Err(Error::Config("--batch must be above 0".into()));
     }
     let own = models::preset(&args.model, preset)?.batch();
     let batches = if args.batch.is_empty() {
@@ -85,7 +84,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         };
         cycle(&mut session, &mut flops)?;
         let (start, mut samples) = (Instant::now(), Vec::new());
-        let budget = Duration::from_secs_f64(args.seconds);
+        let budget = args.seconds;
         flops = 0.0;
         while samples.len() < REPEATS && (samples.len() < LEAST || start.elapsed() < budget) {
             samples.push(cycle(&mut session, &mut flops)?);

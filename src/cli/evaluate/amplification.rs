@@ -58,12 +58,16 @@ impl AmplificationArgs {
     }
 }
 
-/// The number in `… (1000 showers)`.
+/// The number in `… (1000 showers)` and in `… (showers 0:900 of 1000)`.
 fn showers(text: &str) -> Option<u64> {
-    let (before, _) = text.rsplit_once(" showers")?;
-    before
-        .rsplit(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    let (_, last) = text.rsplit_once('(')?;
+    let last = last.strip_suffix(')')?;
+    match last.strip_prefix("showers ") {
+        None => last.strip_suffix(" showers")?.parse().ok(),
+        Some(range) => {
+            let (start, end) = range.split_once(" of ")?.0.split_once(':')?;
+            let [start, end] = [start.parse::<u64>().ok()?, end.parse().ok()?];
+            end.checked_sub(start)
+        }
+    }
 }

@@ -117,13 +117,13 @@ impl Reader {
         let mut all = Vec::new();
         let mut left = self.most;
         for block in sample.blocks() {
-            let block = block?;
+            let block = block?.cut(threshold);
             for showers in
                 block.cells[..block.cells.len().min(left.saturating_mul(cells))].chunks(64 * cells)
             {
                 let mut images = Vec::with_capacity(64 * size * size);
                 for shower in showers.chunks_exact(cells) {
-                    let image = flatten(shower, x * y, threshold, layer);
+                    let image = flatten(shower, x * y, layer);
                     images.extend(match layer {
                         Some(_) => bilinear(&image, [x, y], [size; 2]),
                         None => bilinear(
@@ -145,8 +145,8 @@ impl Reader {
     }
 }
 
-/// The sum over layers, or one layer, of cells that count.
-fn flatten(shower: &[f64], pixels: usize, threshold: f64, layer: Option<usize>) -> Vec<f32> {
+/// The sum over layers, or one layer.
+fn flatten(shower: &[f64], pixels: usize, layer: Option<usize>) -> Vec<f32> {
     let mut image = vec![0.0f64; pixels];
     for (_, cells) in shower
         .chunks_exact(pixels)
@@ -154,9 +154,7 @@ fn flatten(shower: &[f64], pixels: usize, threshold: f64, layer: Option<usize>) 
         .filter(|(z, _)| layer.is_none_or(|layer| layer == *z))
     {
         for (sum, &e) in image.iter_mut().zip(cells) {
-            if e > 0.0 && e >= threshold {
-                *sum += e;
-            }
+            *sum += e;
         }
     }
     image.into_iter().map(|e| e as f32).collect()

@@ -118,7 +118,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
                 bootstrap: Bootstrap::NONE,
                 ..Options::default()
             },
-            regressor: args.regressor.name(),
+            regressor: args.regressor.load(global)?,
             distances: args.distances.distances.then_some(args.distances.seed),
             json: args.json,
         };

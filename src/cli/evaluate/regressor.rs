@@ -49,8 +49,10 @@ impl RegressorArgs {
 
 /// A regressor that reads samples.
 pub struct Regressor {
-    name: String,
-    network: Reconstructor,
+    /// As it is called in results.
+    pub name: String,
+    /// What it computes.
+    pub network: Reconstructor,
 }
 
 impl Regressor {
@@ -61,9 +63,12 @@ impl Regressor {
         generated: &[FileSample],
         evaluations: &mut [Evaluation],
     ) -> Result<()> {
-        let of_reference = self.run(reference)?;
+        let Some(threshold) = evaluations.first().map(|e| e.threshold) else {
+            return Ok(());
+        };
+        let of_reference = self.run(reference, threshold)?;
         for (evaluation, sample) in evaluations.iter_mut().zip(generated) {
-            let of_sample = self.run(sample)?;
+            let of_sample = self.run(sample, threshold)?;
             let bootstrap = evaluation.bootstrap;
             let found = regression(&self.name, &of_reference, &of_sample, bootstrap);
             evaluation.set_regression(found);
@@ -71,15 +76,15 @@ impl Regressor {
         Ok(())
     }
 
-    /// All showers of a sample, without any threshold: the regressor was trained on what the file holds.
-    fn run(&self, sample: &FileSample) -> Result<RegressorSample> {
+    /// All showers of a sample, as the other figures see them.
+    fn run(&self, sample: &FileSample, threshold: f64) -> Result<RegressorSample> {
         let progress = Progress::new("regressor", "showers", sample.info().events as u64);
         let seen = sample
             .clone()
             .viewed(self.network.shape(), self.network.origin())?;
         let mut all = RegressorSample::default();
         for block in seen.blocks() {
-            let block = block?;
+            let block = block?.cut(seen.info().stored(threshold));
             let cells: Vec<f32> = block.cells.iter().map(|&e| e as f32).collect();
             let found = self.network.run(&cells)?;
             progress.advance(block.energy.len() as u64);

@@ -76,13 +76,14 @@ impl Relevances {
                     "--relevance: no incident energy has 50 showers in both files; raise --relevance-events".into(),
                 ));
             }
+            let threshold = evaluation.threshold;
             evaluation.relevance = Some(RelevanceMaps {
                 regressor: self.name.clone(),
                 rule: "epsilon",
                 epsilon: self.epsilon.into(),
                 shape: self.network.shape(),
-                reference: self.maps(&reference, &incident, &groups.reference)?,
-                generated: self.maps(&sample, &other, &groups.generated)?,
+                reference: self.maps(&reference, threshold, &incident, &groups.reference)?,
+                generated: self.maps(&sample, threshold, &other, &groups.generated)?,
                 energies: groups.labels,
             });
         }
@@ -101,6 +102,7 @@ impl Relevances {
     fn maps(
         &self,
         sample: &FileSample,
+        threshold: f64,
         rows: &[(usize, f64)],
         groups: &[Vec<usize>],
     ) -> Result<Vec<RelevanceMap>> {
@@ -115,7 +117,7 @@ impl Relevances {
         let mut maps = vec![RelevanceMap::new(shape); groups.len()];
         let mut first = 0;
         for block in sample.blocks() {
-            let block = block?;
+            let block = block?.cut(sample.info().stored(threshold));
             let events = block.energy.len();
             let own: Vec<(usize, usize)> = (0..events)
                 .filter_map(|i| Some((i, *wanted.get(&(first + i))?)))

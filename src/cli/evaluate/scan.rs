@@ -1,5 +1,6 @@
 //! `--scan`: weights of one training, one after the other.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -13,10 +14,10 @@ use calogen::metrics::{
 };
 use calogen::models::{self, Weights};
 use calogen::observables::{Geometry, SampleInfo, SingleSample};
-use calogen::reconstruct::Reconstructor;
 use calogen::report::ScanReport;
 use calogen::{Error, Result};
 
+use super::regressor::Regressor;
 use crate::Global;
 use crate::output::{self, Progress, stop_on_interrupt};
 
@@ -49,8 +50,8 @@ pub struct Setting<'a> {
     pub out: &'a Path,
     /// How samples are compared.
     pub options: Options,
-    /// Weights of a regressor.
-    pub regressor: Option<&'a str>,
+    /// Adds the Fréchet distance over features of this regressor.
+    pub regressor: Option<Regressor>,
     /// Adds distances over high-level features, with random numbers of this seed.
     pub distances: Option<u64>,
     /// Prints JSON.
@@ -81,25 +82,25 @@ impl ScanArgs {
         let set = set.viewed(system.shape(), system.origin())?;
         let held = set.spread(self.scan_events as usize)?;
         let reference = sample(&set, held.layers.clone(), &held);
-        let regressor = match setting.regressor {
-            Some(name) => Some(Reconstructor::load(&gpu, crate::weights::find(name)?)?),
-            None => None,
-        };
-        let features = |showers: Showers| -> Result<Option<Vec<f64>>> {
-            regressor.as_ref().map(|r| r.features(showers)).transpose()
-        };
-        let of_reference = features(held.clone())?;
-        super::prepare(setting.out)?;
         let threshold = setting
             .options
             .threshold
-            .or(set.info().threshold.map(f64::from));
+            .or(set.info().threshold.map(f64::from))
+            .unwrap_or(0.0);
+        let features = |showers: Showers| -> Result<Option<Vec<f64>>> {
+            let regressor = setting.regressor.as_ref();
+            let found = regressor.map(|r| r.network.features(showers, threshold));
+            found.transpose()
+        };
+        let of_reference = features(held.clone())?;
+        super::prepare(setting.out)?;
         let mut scan = Scan {
             reference: name,
             events: held.len(),
-            threshold: threshold.unwrap_or(0.0),
+            threshold,
             seed: self.scan_seed,
-            regressor: setting.regressor.map(String::from),
+            regressor: setting.regressor.as_ref().map(|r| r.name.clone()),
+            fingerprint: fingerprint(setting, &held, of_reference.as_deref()),
             ..Scan::default()
         };
         let before = earlier(&setting.out.join("scan.json"), &scan);
@@ -114,7 +115,6 @@ impl ScanArgs {
                 epoch: *epoch,
             };
             let known = before.as_ref().and_then(|b| b.of(&at.hash));
-            let known = known.filter(|k| k.contains_key("fpd") == setting.distances.is_some());
             let figures = match known {
                 Some(known) => known,
                 None => {
@@ -194,6 +194,17 @@ fn weights_of(folder: &Path) -> Result<Vec<(PathBuf, Option<u64>)>> {
         .collect())
 }
 
+/// Of the showers compared with, what the regressor says of them, and how they are compared.
+fn fingerprint(setting: &Setting<'_>, held: &Showers, features: Option<&[f64]>) -> String {
+    let mut hasher = DefaultHasher::new();
+    let bits = held.layers.iter().chain(&held.energy).map(|v| v.to_bits());
+    bits.for_each(|bits| hasher.write_u32(bits));
+    let bits = features.into_iter().flatten().map(|v| v.to_bits());
+    bits.for_each(|bits| hasher.write_u64(bits));
+    format!("{:?} {:?}", setting.options, setting.distances).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
 /// A scan of before, if it was done in the same way.
 fn earlier(path: &Path, scan: &Scan) -> Option<Scan> {
     let text = std::fs::read_to_string(path).ok()?;
@@ -204,12 +215,14 @@ fn earlier(path: &Path, scan: &Scan) -> Option<Scan> {
         before.threshold,
         before.seed,
         &before.regressor,
+        &before.fingerprint,
     ) == (
         &scan.reference,
         scan.events,
         scan.threshold,
         scan.seed,
         &scan.regressor,
+        &scan.fingerprint,
     );
     same.then_some(before)
 }

@@ -53,7 +53,7 @@ fn tables(all: &[Evaluation], names: &Names) -> Vec<Table> {
             Some(f.channel_sums.as_ref()?.wasserstein1)
         }));
         rows.push((format!("Channel sums, MAE [{unit}]"), |f| {
-            Some(f.channel_sums.as_ref()?.mae)
+            f.channel_sums.as_ref()?.mae
         }));
         rows.push(("Response centre, MAE [cells]".into(), |f| {
             f.channel_sums.as_ref()?.response_centre_mae
