@@ -104,6 +104,11 @@ fn a_training_is_watched_scanned_and_looked_into() {
     // Again it finds what is there already, and comes to the same.
     done(&evaluate);
     assert_eq!(json(&path("scan/scan.json")), found);
+    // How showers are judged is part of what was done.
+    let start = ["--shower-start", "calice", "--calice-mip", "0.0856"];
+    done(&[&evaluate[..], &start].concat());
+    let other = json(&path("scan/scan.json"));
+    assert_ne!(other["fingerprint"], found["fingerprint"]);
     // Of part of the reference, with distances: nothing of before is of use.
     let part = ["--reference-events", "100:150", "--distances"];
     done(&[&evaluate[..], &part].concat());
@@ -229,6 +234,19 @@ fn relevance_and_amplification_stand_in_the_report() {
         out.contains("showers are worth in") && out.contains("trained on 500"),
         "{out}"
     );
+    // Weights of part of a file say so in other words.
+    let part = text("part");
+    let some = ["--steps", "1", "--events", "100:500"];
+    let at = train.iter().position(|a| *a == run).unwrap();
+    let mut train = train.to_vec();
+    train[at] = &part;
+    done(&[&train[..], &some].concat());
+    let out = done(&[&evaluate[..], &["--amplification", &part]].concat());
+    assert!(out.contains("trained on 400"), "{out}");
+    let few = ["--amplification", "--amplification-quantiles", "100"];
+    let words = ["1000 showers", "4000 or more"];
+    complains(2, &[&evaluate[..], &few].concat(), &words);
+    done(&[&evaluate[..], &more].concat());
     let found = json(&path("report/report.json"));
     let relevance = &found["relevance"];
     assert_eq!(

@@ -110,6 +110,14 @@ fn wrong_usage_is_status_2() {
     assert!(evaluate(&["--threshold", "low"]).contains("low"));
     assert!(evaluate(&["--shower-start", "late"]).contains("calice"));
     assert!(evaluate(&["--calice-mip", "1"]).contains("--shower-start calice"));
+    let train = ["train", "vae", "--data", "none.h5", "--out", out];
+    for time in ["0", "-1", "nan", "soon"] {
+        let every = format!("--checkpoint-every={time}");
+        assert!(fails(2, &[&train[..], &[&every]].concat()).contains("above 0"));
+    }
+    // Never is a time as well.
+    let error = fails(1, &[&train[..], &["--checkpoint-every", "inf"]].concat());
+    assert!(error.contains("none.h5"), "{error}");
     assert!(
         !std::path::Path::new(out).exists(),
         "wrong usage left a folder"
