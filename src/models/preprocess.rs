@@ -9,6 +9,9 @@ use crate::tape::Var;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
+    /// The unit of the file, such as `MeV`, that the numbers below are made for; `None` for whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_unit: Option<String>,
     /// File units per unit of the networks, such as MeV per MIP.
     pub unit: f32,
     /// In units of the networks: smaller cells count as empty, in data and in generated showers.

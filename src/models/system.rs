@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Build, Preset};
+use super::{Build, Preprocess, Preset};
 use crate::Result;
 use crate::nn::Network;
 use crate::ops::Optimizer;
@@ -69,6 +69,11 @@ pub trait System: Send + Sync {
 
     /// The whole configuration.
     fn config(&self) -> serde_json::Value;
+
+    /// How networks see cell energies, if the configuration says so.
+    fn preprocess(&self) -> Option<&Preprocess> {
+        None
+    }
 
     /// Extents of a shower (Z, X, Y).
     fn shape(&self) -> [usize; 3];

@@ -112,8 +112,16 @@ fn trained_on(set: &ShowerSet, files: &str) -> String {
 /// The set as `system` sees its showers.
 ///
 /// # Errors
-/// [`Error::Config`] if they do not fit.
+/// [`Error::Config`] if they do not fit, or have another unit than the settings are made for.
 pub(super) fn seen_by(system: &dyn System, set: ShowerSet, files: &str) -> Result<ShowerSet> {
+    let (model, found) = (system.name(), &set.info().unit);
+    let made_for = system.preprocess().and_then(|p| p.file_unit.as_ref());
+    if let Some(unit) = made_for.filter(|unit| *unit != found) {
+        return Err(Error::Config(format!(
+            "{files} holds cells in {found}, but the settings of {model} are made for {unit}: give \
+             preprocess.file_unit = \"{found}\" in --config, with unit, threshold, scale and other energies to match"
+        )));
+    }
     set.viewed(system.shape(), system.origin()).map_err(|e| {
         Error::Config(format!(
             "{files} does not fit model {} as it is configured: {e}",

@@ -149,6 +149,17 @@ fn data_and_model_must_fit_before_anything_is_written() {
         error.contains("[7, 12, 15]") && error.contains("[6, 12, 15]"),
         "{error}"
     );
+    // Settings that name energies are not silently taken for another unit.
+    let mut config = small().config();
+    config["preprocess"]["file_unit"] = "MIP".into();
+    let other = models::open("hgcal-wgan", config).expect("a configuration");
+    let error = run(other, &options(&out, 1))
+        .expect_err("an error")
+        .to_string();
+    assert!(
+        error.contains("holds cells in MeV") && error.contains("made for MIP"),
+        "{error}"
+    );
     let large = Options {
         batch: Some(2000),
         ..options(&out, 1)

@@ -16,7 +16,7 @@ mod small;
 pub use config::Config;
 
 use super::latent;
-use super::{Build, Family, LatentSpace, Preset, Progress, Step, System, Turn};
+use super::{Build, Family, LatentSpace, Preprocess, Preset, Progress, Step, System, Turn};
 use crate::Result;
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
@@ -147,6 +147,10 @@ impl System for BibAe {
 
     fn config(&self) -> serde_json::Value {
         crate::models::settings(&self.config)
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
     }
 
     fn shape(&self) -> [usize; 3] {

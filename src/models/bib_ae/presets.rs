@@ -70,6 +70,7 @@ pub(super) fn bare(conv: Conv) -> Conv {
 /// Nothing is changed but the unit, and cells below `threshold` units.
 fn plain(unit: f32, threshold: f32) -> Preprocess {
     Preprocess {
+        file_unit: None,
         unit,
         threshold,
         per_energy: false,
@@ -322,7 +323,10 @@ fn ahcal() -> Config {
         origin: Some([0; 3]),
         padded: Some([40, 24, 24]),
         // In minimum ionising particles, of which a cell must hold half.
-        preprocess: plain(0.4734, 0.5),
+        preprocess: Preprocess {
+            file_unit: Some("MeV".into()),
+            ..plain(0.4734, 0.5)
+        },
         cut: 0.0,
         energy_scale: 160.0,
         encoder: Encoder {

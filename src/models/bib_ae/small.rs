@@ -17,6 +17,7 @@ pub(super) fn photons() -> Config {
     };
     Config {
         preprocess: Preprocess {
+            file_unit: None,
             unit: 1.0,
             threshold: 0.0,
             per_energy: true,

@@ -63,6 +63,7 @@ impl Family for Gan {
         let paper = Config {
             shape: [30; 3],
             preprocess: Preprocess {
+                file_unit: None,
                 unit: 1.0,
                 threshold: 0.0,
                 per_energy: false,
@@ -188,6 +189,10 @@ impl System for Gan {
 
     fn config(&self) -> serde_json::Value {
         crate::models::settings(&self.config)
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
     }
 
     fn shape(&self) -> [usize; 3] {

@@ -142,6 +142,7 @@ pub fn preset(preset: Preset) -> Config {
             shape: [7, 12, 15],
             // Cells below two minimum ionising particles count as empty (0.0856 MeV each in this detector).
             preprocess: Preprocess {
+                file_unit: Some("MeV".into()),
                 unit: 0.0856,
                 threshold: 2.0,
                 per_energy: false,
@@ -196,6 +197,7 @@ pub fn preset(preset: Preset) -> Config {
         Preset::Small => Config {
             shape: [7, 12, 15],
             preprocess: Preprocess {
+                file_unit: None,
                 unit: 1.0,
                 threshold: 0.0,
                 per_energy: true,

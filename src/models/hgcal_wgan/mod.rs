@@ -12,7 +12,8 @@ pub use config::Config;
 
 use super::schedule::{epochs, rate};
 use super::{
-    Build, DataSummary, DataTensor, Family, Preset, Progress, Step, System, Turn, require,
+    Build, DataSummary, DataTensor, Family, Preprocess, Preset, Progress, Step, System, Turn,
+    require,
 };
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
@@ -116,6 +117,10 @@ impl System for HgcalWgan {
 
     fn config(&self) -> serde_json::Value {
         crate::models::settings(&self.config)
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
     }
 
     fn shape(&self) -> [usize; 3] {

@@ -219,6 +219,7 @@ fn base() -> Config {
     Config {
         shape: [1, 30, 30],
         preprocess: Preprocess {
+            file_unit: None,
             unit: 1.0,
             threshold: 0.0,
             per_energy: false,

@@ -12,7 +12,9 @@ mod terms;
 pub use config::Config;
 
 use super::schedule::{epochs, rate};
-use super::{Build, Family, LatentSpace, Preset, Progress, Step, System, Turn, require};
+use super::{
+    Build, Family, LatentSpace, Preprocess, Preset, Progress, Step, System, Turn, require,
+};
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
 use crate::nn::{Mode, Net, Network};
@@ -170,6 +172,10 @@ impl System for Vae {
 
     fn config(&self) -> serde_json::Value {
         crate::models::settings(&self.config)
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
     }
 
     fn shape(&self) -> [usize; 3] {

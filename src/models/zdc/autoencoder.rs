@@ -230,6 +230,10 @@ impl System for Autoencoder {
         crate::models::settings(&self.config)
     }
 
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
+    }
+
     fn shape(&self) -> [usize; 3] {
         self.config.shape
     }

@@ -169,6 +169,10 @@ impl System for E2eSae {
         crate::models::settings(&self.config)
     }
 
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
+    }
+
     fn shape(&self) -> [usize; 3] {
         self.config.shape
     }

@@ -35,6 +35,7 @@ const PHOTONS: f32 = 0.35;
 /// ln(1 + scale x) of cells in the file's unit.
 fn logarithm(scale: f32) -> Preprocess {
     Preprocess {
+        file_unit: Some("MeV".into()),
         unit: 1.0,
         threshold: 0.0,
         per_energy: false,

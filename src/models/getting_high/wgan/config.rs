@@ -107,6 +107,7 @@ pub fn preset(preset: Preset) -> Config {
     let paper = Config {
         shape: [30; 3],
         preprocess: Preprocess {
+            file_unit: None,
             unit: 1.0,
             threshold: 0.0,
             per_energy: false,

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::losses::{self, PenaltyNorm};
 use crate::models::regressor::{self, Layers};
 use crate::models::schedule::{epochs, rate};
-use crate::models::{Build, Family, Preset, Progress, Step, System, Turn, require};
+use crate::models::{Build, Family, Preprocess, Preset, Progress, Step, System, Turn, require};
 use crate::nn::{Init, Mode, Net, Network, Norm};
 use crate::ops::{ConvSpec, Optimizer};
 use crate::tape::Var;
@@ -121,6 +121,10 @@ impl System for Wgan {
 
     fn config(&self) -> serde_json::Value {
         crate::models::settings(&self.config)
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
     }
 
     fn shape(&self) -> [usize; 3] {

@@ -15,8 +15,8 @@ use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
 use crate::models::{
-    Build, Conditioning, DataSummary, DataTensor, Family, Preset, Progress, Step, System, Turn,
-    require,
+    Build, Conditioning, DataSummary, DataTensor, Family, Preprocess, Preset, Progress, Step,
+    System, Turn, require,
 };
 use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
@@ -238,6 +238,10 @@ impl System for CondDcgan {
 
     fn config(&self) -> serde_json::Value {
         crate::models::settings(&self.config)
+    }
+
+    fn preprocess(&self) -> Option<&Preprocess> {
+        Some(&self.config.preprocess)
     }
 
     fn shape(&self) -> [usize; 3] {
