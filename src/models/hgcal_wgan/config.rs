@@ -28,6 +28,9 @@ pub struct Config {
     /// The constrainers; `None` trains without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constrainer: Option<Constrainer>,
+    /// Bound of the uniform numbers that weights start from; 0 for PyTorch's default, by the layer's fan-in.
+    #[serde(default)]
+    pub init: f32,
     /// Empties cells that are empty in all of the training data.
     pub mask: bool,
     /// Weight of the gradient penalty.
@@ -185,6 +188,7 @@ pub fn preset(preset: Preset) -> Config {
                 rate: 5e-5,
                 weight: 0.01,
             }),
+            init: 0.1,
             mask: true,
             penalty: 5.0,
             legacy_gp: false,
@@ -235,6 +239,7 @@ pub fn preset(preset: Preset) -> Config {
                 rate: 1e-3,
                 weight: 0.01,
             }),
+            init: 0.0,
             mask: false,
             penalty: 5.0,
             legacy_gp: false,

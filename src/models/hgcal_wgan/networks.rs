@@ -6,9 +6,17 @@ use crate::nn::{Init, Net, Norm};
 use crate::tape::Var;
 
 impl HgcalWgan {
+    /// With the published initial weights, where they are wanted.
+    fn starting<'t>(&self, net: &Net<'t>) -> Net<'t> {
+        match self.config.init > 0.0 {
+            true => net.starting(Init::Uniform(self.config.init)),
+            false => *net,
+        }
+    }
+
     /// `[latent + 3, N]` to showers `[Z,X,Y,N]` as networks see them.
     pub(super) fn generator<'t>(&self, net: &Net<'t>, noise: Var<'t>, labels: Var<'t>) -> Var<'t> {
-        let g = &self.config.generator;
+        let (net, g) = (&self.starting(net), &self.config.generator);
         let seed = Var::concat(&[noise, labels], 0);
         let towers: Vec<_> = (0..g.towers)
             .map(|i| self.tower(net, &format!("tower{i}"), seed))
@@ -85,7 +93,7 @@ impl HgcalWgan {
 
     /// One value a shower, `[1,N]`.
     pub(super) fn critic<'t>(&self, net: &Net<'t>, showers: Var<'t>, labels: Var<'t>) -> Var<'t> {
-        let c = &self.config.critic;
+        let (net, c) = (&self.starting(net), &self.config.critic);
         let [_, x, y] = self.config.shape;
         let n = labels.extent(1);
         let mut plane = net.linear("label0", labels, c.label).leaky_relu(SLOPE);
@@ -135,6 +143,7 @@ impl HgcalWgan {
         outputs: usize,
         channels: [usize; 6],
     ) -> Var<'t> {
+        let net = &self.starting(net);
         let [z, x, y] = self.config.shape;
         let n = showers.extent(3);
         let mut h = showers.reshape(&[1, z, x, y, n]);
