@@ -3,6 +3,7 @@
 mod devices;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use calogen::data::{Labels, Provenance, ShowerInfo, ShowerWriter, Showers};
 use calogen::generate::{Generator, LabelRows, stream_hits_several, stream_several};
@@ -12,7 +13,7 @@ use calogen::{Error, Result};
 use super::Global;
 use super::files::StorageArgs;
 use super::labels::{Source, Wanted};
-use super::output::{Progress, peak_host_bytes, print, print_json, say};
+use super::output::{Progress, peak_host_bytes, print, print_json, say, stop_on_interrupt};
 use super::tier::Tiers;
 use super::weights::find;
 
@@ -169,10 +170,24 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let (seed, events) = (args.wanted.seed, args.first_event..end);
     let labels = |generator: &Generator, first, count| source.rows(generator, first, count);
+    let stop = stop_on_interrupt("stopping, nothing is written; once more to stop at once")?;
+    let mut done = 0;
+    let mut advance = |more: usize| {
+        if stop.load(Ordering::Relaxed) {
+            let what = format!(
+                "after {done} of {} showers; nothing is written",
+                args.events
+            );
+            return Err(Error::Interrupted(what));
+        }
+        done += more as u64;
+        progress.advance(more as u64);
+        Ok(())
+    };
     // The next showers are computed on other threads while these are written.
     let made = match storage.sparse {
         true => stream_hits_several(&mut generators, seed, events, labels, |part| {
-            progress.advance(part.labels.events() as u64);
+            advance(part.labels.events())?;
             let labels = labelled(&part.labels, Vec::new());
             match &mut writer {
                 Some(writer) => writer.append_hits(&labels, &part.showers),
@@ -180,7 +195,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             }
         }),
         false => stream_several(&mut generators, seed, events, labels, |part| {
-            progress.advance(part.labels.events() as u64);
+            advance(part.labels.events())?;
             match &mut writer {
                 Some(writer) => writer.append(&labelled(&part.labels, part.showers)),
                 None => Ok(()),

@@ -17,7 +17,7 @@ const ENERGY_STREAM: u32 = 0x4100_0000;
 #[derive(clap::Args)]
 pub struct Wanted {
     /// Incident energies, GeV; several are taken in turn
-    #[arg(long, value_name = "GEV", num_args = 1.., value_delimiter = ',', conflicts_with_all = ["energy_range", "conditions"])]
+    #[arg(long, value_name = "GEV", value_delimiter = ',', conflicts_with_all = ["energy_range", "conditions"])]
     energy: Vec<f32>,
     /// Incident energies uniform from A to B, GeV [default: the range of the training data]
     #[arg(long, value_name = "A:B", conflicts_with = "conditions")]
@@ -131,7 +131,9 @@ impl Source {
                 let names = generator.label_names();
                 let showers = file.read(first as usize..first as usize + count)?;
                 LabelRows {
-                    values: showers.labels(&names)?,
+                    values: showers
+                        .labels(&names)
+                        .map_err(|e| Error::format(file.path(), e.to_string()))?,
                     columns: names.len(),
                 }
             }

@@ -37,7 +37,7 @@ pub struct Args {
     color: String,
     /// Numbers of the two showers between which is interpolated, counted in the data from 0 [default: one of the
     /// least and one of the largest energy]
-    #[arg(long, value_name = "I,J", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "I,J", value_delimiter = ',')]
     interpolate: Vec<u64>,
     /// Steps of the interpolation, both showers included
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=50))]

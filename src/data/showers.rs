@@ -105,8 +105,18 @@ impl<T> Showers<T> {
                 ("position_y", Some(p), _) => Box::new(|i| p[i][1]),
                 (_, _, Some(k)) => Box::new(move |i| self.condition_row(i)[k]),
                 _ => {
+                    let mut known = vec!["energy"];
+                    if self.position.is_some() {
+                        known.extend(["position_x", "position_y"]);
+                    }
+                    known.extend(self.condition_names.iter().map(String::as_str));
+                    let hint = match name.as_str() {
+                        "position_x" | "position_y" => " (of a dataset 'position' [N,2])",
+                        _ => "",
+                    };
                     return Err(Error::Config(format!(
-                        "the model needs '{name}', which the data lacks"
+                        "there is no label '{name}'{hint}; there are: {}",
+                        known.join(", ")
                     )));
                 }
             };

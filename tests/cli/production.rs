@@ -1,5 +1,6 @@
 //! `models`, `weights`, `train` and `generate` as a user runs them.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use calogen::data::ShowerFile;
@@ -134,6 +135,50 @@ fn requests_that_make_no_sense_are_refused_and_leave_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+fn interrupt(child: &std::process::Child) {
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// An interrupted generation leaves no file behind, neither under its name nor beside it.
+#[cfg(unix)]
+#[test]
+fn generation_stops_at_an_interrupt() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("showers.h5");
+    let files = || folder.path().read_dir().unwrap().count();
+    let args = ["generate", "hgcal-small", "--energy", "50", "--events"];
+    let mut args = args.to_vec();
+    args.extend(["1000000000", "--out", out.to_str().unwrap()]);
+    let mut child = command(&args)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while files() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(120), "no file");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What is open by now is written to, or will be soon.
+    std::thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(
+        said.contains("interrupted") && said.contains("nothing is written"),
+        "{said}"
+    );
+    assert_eq!(files(), 0, "{said}");
+}
+
 /// An interrupt saves and stops; a kill at any moment leaves the last checkpoint; both go on.
 #[cfg(unix)]
 #[test]
@@ -157,6 +202,7 @@ fn training_survives_an_interrupt_and_a_kill() {
     let start = |args: Vec<String>| {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         command(&args)
+            .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap()
@@ -173,13 +219,10 @@ fn training_survives_an_interrupt_and_a_kill() {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    let mut child = start(arguments("100000", &[]));
+    let mut child = start(arguments("100000", &["--json"]));
     wait_for_a_checkpoint_after(std::time::UNIX_EPOCH);
     std::thread::sleep(Duration::from_millis(700));
-    let interrupt = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(interrupt.unwrap().success());
+    interrupt(&child);
     assert_eq!(
         child.wait().unwrap().code(),
         Some(1),

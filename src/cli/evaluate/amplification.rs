@@ -16,7 +16,12 @@ pub struct AmplificationArgs {
     #[arg(long, value_name = "Q", default_value_t = 10, requires = "amplification", value_parser = clap::value_parser!(u16).range(2..))]
     amplification_quantiles: u16,
     /// Observables of --amplification [default: visible_energy, n_hits, cog_z, width_x]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', num_args = 1.., requires = "amplification")]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        requires = "amplification"
+    )]
     amplification_observables: Vec<String>,
     /// Random splits of the reference for --amplification
     #[arg(long, value_name = "R", default_value_t = 50, requires = "amplification", value_parser = clap::value_parser!(u16).range(2..))]

@@ -13,7 +13,7 @@ pub struct WatchArgs {
     /// Figures of generated showers to follow: visible_energy, n_hits, cog_z and the other observables of a report
     /// (their means), any of them with :jsd, :w1 or :ks (its distance from held showers), fidelity_score, frd (with
     /// --watch-regressor). They go to watch.csv, watch.png and watch-distances.png [default: none]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', num_args = 1..)]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     watch: Vec<String>,
     /// Iterations between two looks [default: 500]
     #[arg(long, value_name = "K")]
