@@ -123,7 +123,8 @@ fn pool_argmax(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
                 for (var w = rw.first; w < rw.end; w++) {
                     let v = (d * p.ih + h) * p.iw + w;
                     let value = x[(volume + v) * p.n + at.n];
-                    if value > most { most = value; best = v; }
+                    // NaN is larger than any number, as in PyTorch.
+                    if value > most || (is_nan(value) && !is_nan(most)) { most = value; best = v; }
                 }
             }
         }

@@ -23,8 +23,8 @@ fn infinity() -> f32 {
 fn join(a: f32, b: f32) -> f32 {
     switch JOIN {
         case 0u: { return a + b; }
-        case 1u: { return max(a, b); }
-        default: { return min(a, b); }
+        case 1u: { return larger(a, b); }
+        default: { return smaller(a, b); }
     }
 }
 

@@ -169,7 +169,13 @@ impl Gpu {
     ///
     /// Several may be under way, so that the transfer of one batch overlaps the computation of the next.
     pub fn start_read(&self, buffer: &Buffer, offset: u64, len: u64) -> Result<Readback> {
-        let size = size_class(len);
+        let most = self.capabilities().limits.max_buffer_size;
+        if len > most {
+            return Err(Error::OutOfMemory(format!(
+                "{len} bytes to read at once do not fit a buffer of this device ({most} bytes at most)"
+            )));
+        }
+        let size = size_class(len).min(most / 256 * 256).max(len);
         // Lengths differ from batch to batch where only hits are read: a larger buffer does as well.
         let staging = match self.staging.take_at_least(size) {
             Some(raw) => raw,

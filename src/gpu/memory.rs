@@ -81,23 +81,37 @@ impl Gpu {
                 )));
             }
         }
-        let _turn = self.turns.take();
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label,
-            size,
-            usage,
-            mapped_at_creation: false,
-        });
-        if let Some(error) = pollster::block_on(scope.pop()) {
-            self.memory.freed(size);
+        let create = || {
+            let _turn = self.turns.take();
+            let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+            let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label,
+                size,
+                usage,
+                mapped_at_creation: false,
+            });
+            match pollster::block_on(scope.pop()) {
+                None => Ok(raw),
+                Some(error) => Err(error.to_string()),
+            }
+        };
+        let made = create().or_else(|_| {
+            // Buffers of other sizes may be what fills the device, some of them until its work on them is done.
             self.trim();
-            return Err(Error::OutOfMemory(format!(
-                "no buffer of {size} bytes: {error}"
-            )));
+            self.wait().map_err(|e| e.to_string())?;
+            create()
+        });
+        match made {
+            Ok(raw) => {
+                self.count_allocation();
+                Ok(raw)
+            }
+            Err(error) => {
+                self.memory.freed(size);
+                let what = format!("no buffer of {size} bytes: {error}");
+                Err(Error::OutOfMemory(what))
+            }
         }
-        self.count_allocation();
-        Ok(raw)
     }
 
     /// A buffer that the caller keeps, of exactly `bytes` (a multiple of four).

@@ -107,6 +107,9 @@ impl std::fmt::Display for Profile {
     }
 }
 
+/// Dispatches of a query set, which holds two timestamps of each and 4096 at most.
+const MOST_TIMED: usize = 1024;
+
 impl Gpu {
     /// Runs each dispatch in a pass of its own between two timestamps; seconds per dispatch.
     pub(crate) fn time(&self, steps: &[Bound]) -> Result<Vec<(String, f64)>> {
@@ -116,7 +119,7 @@ impl Gpu {
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-9;
         let _turn = self.turns.take();
         let mut times = Vec::with_capacity(steps.len());
-        for chunk in steps.chunks(self.most_at_once().dispatches.min(1024)) {
+        for chunk in steps.chunks(MOST_TIMED) {
             let count = chunk.len() as u32 * 2;
             let set = self.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: None,

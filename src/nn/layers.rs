@@ -273,14 +273,19 @@ impl<'t> Net<'t> {
             Norm::Batch => self.batch_norm(name, x, 0.1),
             Norm::Layer => {
                 let axes: Vec<usize> = (0..x.rank() - 1).collect();
-                let y = self.affine(name, self.standardise(x, &axes), &[x.extent(0)]);
+                let y = self.affine(name, self.standardise(x, &axes), &[x.extent(0)], x.rank());
                 self.note(name, "LayerNorm over channels and voxels".into(), y);
                 y
             }
             Norm::Voxel => {
                 let axes: Vec<usize> = (1..x.rank() - 1).collect();
                 let shape = x.shape();
-                let y = self.affine(name, self.standardise(x, &axes), &shape[1..shape.len() - 1]);
+                let y = self.affine(
+                    name,
+                    self.standardise(x, &axes),
+                    &shape[1..shape.len() - 1],
+                    x.rank() - 1,
+                );
                 self.note(name, "LayerNorm over voxels".into(), y);
                 y
             }
@@ -298,17 +303,12 @@ impl<'t> Net<'t> {
         }
     }
 
-    /// `x * weight + bias`; tensors of `shape`, which is `[C]` or the voxels' extents.
+    /// `x * weight + bias`; tensors of `shape`, which get axes of 1 behind up to `rank` and then stretch over `x`: `[C]` as
+    /// `[C,1,..,1]`, the voxels' extents as `[D,H,W,1]`.
     #[track_caller]
-    fn affine(&self, name: &str, x: Var<'t>, shape: &[usize]) -> Var<'t> {
+    fn affine(&self, name: &str, x: Var<'t>, shape: &[usize], rank: usize) -> Var<'t> {
         let w = self.parameter(&format!("{name}.weight"), shape, Init::Constant(1.0));
         let b = self.parameter(&format!("{name}.bias"), shape, Init::Constant(0.0));
-        // Per channel: [C,1,..,1]; per voxel: [D,H,W,1], which stretches over channels and showers.
-        let rank = if shape.len() == 1 && x.rank() != 3 {
-            x.rank()
-        } else {
-            shape.len() + 1
-        };
         x * w.unsqueeze_to(rank) + b.unsqueeze_to(rank)
     }
 

@@ -64,6 +64,8 @@ pub struct Conv {
     /// Independent layers side by side: the channels of either side fall into so many equal parts, and so do the weights along
     /// S. More than one are made by the compiler (`tape/simplify/siblings.rs`).
     pub(crate) groups: usize,
+    /// The bias is by cell.
+    pub(crate) bias_by_cell: bool,
 }
 
 params! {
@@ -190,10 +192,13 @@ impl Conv {
                 Makes::Small => (groups * e.small_channels, small),
                 _ => (groups * e.large_channels, self.large),
             };
-            let by_cell = [&[channels], &cells[..]].concat();
-            if *bias != [channels] && **bias != by_cell[..] {
+            let mut wanted = vec![channels];
+            if self.bias_by_cell {
+                wanted.extend(cells);
+            }
+            if **bias != wanted[..] {
                 return Err(wrong(format!(
-                    "expected a bias of [{channels}], got {bias:?}"
+                    "expected a bias of {wanted:?}, got {bias:?}"
                 )));
             }
         }
@@ -488,6 +493,7 @@ impl<'t> Var<'t> {
                 kernel,
                 slope: 1.0,
                 groups: 1,
+                bias_by_cell: false,
             },
             &inputs,
         )

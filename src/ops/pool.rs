@@ -21,7 +21,7 @@ params! {
     }
 }
 
-const SOURCE: &str = wgsl!("pool.wgsl", "lib/index.wgsl");
+const SOURCE: &str = wgsl!("pool.wgsl", "lib/index.wgsl", "lib/math.wgsl");
 static SUM: Kernel = Kernel::new::<PoolParams>(
     "pool.wgsl",
     SOURCE,

@@ -158,12 +158,14 @@ impl Transport {
         // Columns of x rows and of y rows; a quad of either side is four floats.
         let words = 16 * (tile(p.nq) * columns + tile(p.mq) * more);
         let limit = STORED_BYTES.min(l.capabilities().max_tensor_bytes());
-        if l.plain() || words * 4 > limit {
+        let widest = p.nq.max(p.mq);
+        // A row of workgroups for each four points.
+        let most = l.capabilities().limits.max_compute_workgroups_per_dimension;
+        if l.plain() || words * 4 > limit || widest > most {
             return Ok(None);
         }
         let cost = l.scratch(words as usize);
         let overrides = [("WG", WG as f64), ("TILE", quads as f64)];
-        let widest = p.nq.max(p.mq);
         let grid = [widest.div_ceil(WG as u32), widest, 2 * p.pairs];
         l.dispatch(&COST, p, &overrides, &[points, cost], grid)?;
         Ok(Some(cost))

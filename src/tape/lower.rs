@@ -8,7 +8,7 @@ use super::shape::{self, Shape};
 use super::tape::State;
 use super::tune::Choice;
 use crate::Result;
-use crate::gpu::{Access, Capabilities, Element, Gpu, Kernel, Matrix, Params, Tier};
+use crate::gpu::{Access, Binding, Capabilities, Element, Gpu, Kernel, Matrix, Params, Tier};
 
 /// A buffer to be: planned after everything is lowered.
 pub type Slot = usize;
@@ -72,6 +72,12 @@ pub(crate) struct Dispatch {
     pub once: bool,
     /// The choice that it was made by.
     pub choice: Option<usize>,
+}
+
+/// The bindings that a dispatch writes, with their slots.
+fn written_by(d: &Dispatch) -> impl Iterator<Item = (&Binding, &Slot)> {
+    let bound = d.kernel.bindings.iter().zip(&d.slots);
+    bound.filter(|(b, _)| b.access == Access::Write)
 }
 
 /// What ops record their dispatches in.
@@ -281,6 +287,9 @@ impl<'a> Lowering<'a> {
             Access::Write => self.slots[s].constant || !self.written(s),
         });
         for (_, &s) in bindings().filter(|(b, _)| b.access == Access::Write) {
+            if self.slots[s].constant && !once {
+                self.repeat(s);
+            }
             self.slots[s].constant = once;
             if once && matches!(self.slots[s].place, Place::Temporary) {
                 self.slots[s].place = Place::Kept;
@@ -308,15 +317,31 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    /// What was to fill `slot` once is overwritten: it has to run every time, and so has what read it.
+    fn repeat(&mut self, slot: Slot) {
+        self.slots[slot].constant = false;
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for d in self.dispatches.iter_mut().filter(|d| d.once) {
+                if d.slots.iter().all(|&s| self.slots[s].constant) {
+                    continue;
+                }
+                (d.once, changed) = (false, true);
+                for (_, &s) in written_by(d) {
+                    self.slots[s].constant = false;
+                }
+            }
+        }
+    }
+
     fn written(&self, slot: Slot) -> bool {
         matches!(self.slots[slot].place, Place::Leaf(_))
-            || self.dispatches.iter().rev().any(|d| {
-                d.kernel
-                    .bindings
-                    .iter()
-                    .zip(&d.slots)
-                    .any(|(b, &s)| s == slot && b.access == Access::Write)
-            })
+            || self
+                .dispatches
+                .iter()
+                .rev()
+                .any(|d| written_by(d).any(|(_, &s)| s == slot))
     }
 
     /// Lowers one op.

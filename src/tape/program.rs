@@ -85,9 +85,19 @@ impl Program {
         self.gpu.check()
     }
 
+    /// Runs once; name and seconds of every dispatch. What is submitted at once is no more than in [`Program::run`].
+    fn timed(&self) -> Result<Vec<(String, f64)>> {
+        let (mut times, mut first) = (Vec::with_capacity(self.steps.len()), 0);
+        for &cut in &self.cuts {
+            times.extend(self.gpu.time(&self.steps[first..cut])?);
+            first = cut;
+        }
+        Ok(times)
+    }
+
     /// Runs once with a timestamp around every dispatch.
     pub fn profile(&self) -> Result<Profile> {
-        let times = self.gpu.time(&self.steps)?;
+        let times = self.timed()?;
         let rows = times
             .into_iter()
             .zip(&self.costs)
@@ -108,14 +118,14 @@ impl Program {
 
     /// Runs once and returns the seconds of each dispatch that was chosen, with the number of its choice.
     pub(crate) fn time_choices(&self) -> Result<Vec<(usize, f64)>> {
-        let times = self.gpu.time(&self.steps)?.into_iter();
+        let times = self.timed()?.into_iter();
         let chosen = self.chosen.iter().zip(times);
         Ok(chosen.filter_map(|(c, (_, s))| Some(((*c)?, s))).collect())
     }
 
     /// Runs once with a timestamp around every dispatch: the dispatches of a run in order.
     pub fn step_times(&self) -> Result<Vec<StepTime>> {
-        let times = self.gpu.time(&self.steps)?;
+        let times = self.timed()?;
         let steps = self.plan.steps.iter().filter(|s| !s.once);
         let timed = steps.zip(times).map(|(step, (_, seconds))| StepTime {
             step: step.clone(),

@@ -226,6 +226,10 @@ impl Tape {
         let shapes: Vec<Shape> = inputs.iter().map(Var::shape).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let shape = match op.shape(&views) {
+            Ok(shape) if shape.contains(&0) => {
+                let what = format!("a result of shape {shape:?}, without an element");
+                return self.fail(Error::shape(op.name(), what));
+            }
             Ok(shape) if self.unbounded || shape::addressable(&shape) => shape,
             Ok(shape) => {
                 return self.fail(Error::OutOfMemory(format!(

@@ -395,6 +395,10 @@ fn errors_name_op_shapes_and_place() {
         ("conv_transpose: operands do not fit each other", |x, w| {
             x.conv_transpose(w, None, &ConvSpec::default(), [0; 3])
         }),
+        ("conv: expected a bias of [3], got [3, 2, 3, 4]", |x, w| {
+            let cells = x.tape().full(1.0, &[3, 2, 3, 4]);
+            x.conv(w, Some(cells), &ConvSpec::default())
+        }),
         ("linear: expected x [I,..,N] and weights [O,I]", |x, w| {
             x.linear(w.reshape(&[6, 8]), None)
         }),
@@ -414,17 +418,38 @@ fn errors_name_op_shapes_and_place() {
     }
 }
 
+/// Padding that leaves nothing of a result.
+#[test]
+fn a_result_without_elements_is_named() {
+    let tape = Tape::new();
+    let (x, w) = (
+        tape.input("x", &[2, 1, 1, 1, 3]),
+        tape.input("w", &[2, 3, 1, 2, 2]),
+    );
+    let spec = ConvSpec {
+        padding: [0, 1, 1],
+        ..ConvSpec::default()
+    };
+    let y = x.conv_transpose(w, None, &spec, [0; 3]);
+    let error = tape.compile(gpu(), &[("y", y)], POISON);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("[3, 1, 0, 0, 3]"), "{error}");
+}
+
 /// Whichever tile is taken, the sums are made in the same order: tuning changes no bit.
 #[test]
 fn every_tile_gives_the_same_bits() {
-    for (name, outputs, transposed) in [
-        ("same", 9, false),
-        ("halving", 5, true),
-        ("strided", 17, false),
+    for (name, outputs, transposed, batch) in [
+        ("same", 9, false, 12),
+        ("halving", 5, true, 12),
+        ("strided", 17, false, 12),
+        // Not by fours: the other kernel.
+        ("same", 9, false, 3),
+        ("halving", 5, true, 1),
     ] {
         let g = GEOMETRIES.iter().find(|g| g.name == name).unwrap();
         let (spec, [d, h, w], [kd, kh, kw]) = (g.spec(), g.input, g.kernel);
-        let x = Nd::random(&[3, d, h, w, 12], 1);
+        let x = Nd::random(&[3, d, h, w, batch], 1);
         let kernel = match transposed {
             true => [3, outputs, kd, kh, kw],
             false => [outputs, 3, kd, kh, kw],
@@ -457,7 +482,10 @@ fn every_tile_gives_the_same_bits() {
             assert_eq!(got, first, "{name}: candidate {trial}");
             other_grids += usize::from(other != grid);
         }
-        assert!(other_grids > 1, "{name}: hardly another tile was tried");
+        assert!(
+            other_grids > 1,
+            "{name}, {batch}: hardly another tile was tried"
+        );
     }
 }
 

@@ -215,6 +215,16 @@ fn max_pool_by_hand() {
         vec![t.gradients(y.sum_all(), v)[0]]
     });
     assert_eq!(got[0], [1.0, 1.0, 0.0, 0.0]);
+    // NaN wins wherever it stands.
+    let x = Nd::new(
+        &[1, 1, 1, 6, 1],
+        vec![f64::NAN, 5.0, 1.0, f64::NAN, 7.0, 8.0],
+    );
+    let got = evaluate(&[x], |_, v| {
+        vec![v[0].max_pool3d([1, 1, 2], [1, 1, 2], [0; 3])]
+    });
+    assert!(got[0][0].is_nan() && got[0][1].is_nan(), "{:?}", got[0]);
+    assert_eq!(got[0][2], 8.0);
 }
 
 #[test]

@@ -168,6 +168,30 @@ fn extremes_of_infinities() {
     assert_eq!(found[1], [f32::NEG_INFINITY, 1.0, f32::INFINITY]);
 }
 
+/// As in PyTorch, wherever it stands and whichever kernel comes to it.
+#[test]
+fn extremes_of_nan_are_nan() {
+    for (shape, axis) in [([3, 7], 1), ([7, 3], 0), ([600, 4], 0), ([4, 600], 1)] {
+        for place in [0, shape[axis] / 2, shape[axis] - 1] {
+            let mut x = Nd::random(&shape, 3);
+            let at = [place, 1];
+            *x.at_mut(&if axis == 0 { at } else { [1, place] }) = f64::NAN;
+            let found = evaluate(&[x.clone()], |_, v| {
+                vec![v[0].max_keep(&[axis]), v[0].min_keep(&[axis])]
+            });
+            for (values, largest) in found.iter().zip([true, false]) {
+                let join = if largest { f64::max } else { f64::min };
+                let start = if largest { -2.0 } else { 2.0 };
+                let want = x.reduce(&[axis], start, join).f32();
+                for (i, (got, want)) in values.iter().zip(want).enumerate() {
+                    let right = if i == 1 { got.is_nan() } else { *got == want };
+                    assert!(right, "{shape:?} over {axis}, {place}: {got} at {i}");
+                }
+            }
+        }
+    }
+}
+
 fn variance(x: &Nd, axes: &[usize]) -> Nd {
     x.zip(&x.mean(axes), |x, m| (x - m) * (x - m)).mean(axes)
 }

@@ -122,6 +122,26 @@ fn against_the_program_as_recorded() {
     }
 }
 
+/// A factor behind the towers, which one layer of several groups cannot take into its weights.
+#[test]
+fn a_factor_behind_transposed_convolutions() {
+    for b in [1, 2] {
+        let plan = same(&format!("{b} channels"), 100, |g| {
+            let x = g.input(&[7, 5]);
+            let towers = [(); 2].map(|()| {
+                let y = x
+                    .linear(g.state(&[3 * 6, 7]), None)
+                    .relu()
+                    .reshape(&[3, 1, 2, 3, 5]);
+                let up = ConvSpec::of2d([1, 2], [0, 0]);
+                y.conv_transpose(g.state(&[3, b, 1, 3, 3]), None, &up, [0; 3])
+            });
+            Var::concat(&towers, 0) * 0.5
+        });
+        assert_eq!(count(&plan, "conv"), 2, "{plan}");
+    }
+}
+
 #[test]
 fn what_differs_stays() {
     let chain = Chain::random(&mut Random(3), 5);

@@ -343,6 +343,44 @@ fn converged_steps_end() {
     assert!((stopped - all).abs() < 1e-3 * all, "{stopped} {all}");
 }
 
+/// Points that are constants are packed once, but the potentials start anew in every run.
+#[test]
+fn runs_are_alike_with_constant_points() {
+    let (x, y) = (Nd::random(&[3, 21], 7), Nd::random(&[3, 34], 8));
+    let spec = Sinkhorn {
+        iterations: 30,
+        tolerance: 1e-3,
+        ..Sinkhorn::default()
+    };
+    let weights = |n: usize, seed| Nd::random(&[n], seed).map(|v| (v + 2.0) / 40.0).f32();
+    let (a, b) = (weights(21, 1), weights(34, 2));
+    let run = |fixed: bool| {
+        let tape = Tape::new();
+        let points = |name: &str, x: &Nd| match fixed {
+            true => tape.constant(&x.f32(), &x.shape),
+            false => tape.input(name, &x.shape),
+        };
+        let (px, py) = (points("x", &x), points("y", &y));
+        let (wa, wb) = (tape.input("a", &[21]), tape.input("b", &[34]));
+        let value = losses::weighted_sinkhorn_divergence((px, wa), (py, wb), &spec);
+        let outputs = [("loss", value)];
+        let program = tape.compile(gpu(), &outputs, Options::default()).unwrap();
+        if !fixed {
+            program.set("x", &x.f32()).unwrap();
+            program.set("y", &y.f32()).unwrap();
+        }
+        program.set("a", &a).unwrap();
+        program.set("b", &b).unwrap();
+        [(); 3].map(|()| {
+            program.run().unwrap();
+            program.read("loss").unwrap()[0].to_bits()
+        })
+    };
+    let (constant, given) = (run(true), run(false));
+    assert_eq!(constant, given);
+    assert!(given.iter().all(|v| *v == given[0]), "{given:?}");
+}
+
 /// One dispatch a step whatever the number of showers, no matrix stored above the limit, nothing but the steps grows.
 #[test]
 fn the_plan_is_short() {

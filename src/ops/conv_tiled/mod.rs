@@ -20,7 +20,7 @@ use problem::{Problem, Tile, dense};
 
 use super::conv::{Conv, Extents, Makes};
 use crate::Result;
-use crate::gpu::fold;
+use crate::gpu::{Kernel, fold};
 use crate::tape::{Lowering, Slot};
 
 /// What suits the device.
@@ -109,8 +109,16 @@ struct Finish {
     slope: f32,
 }
 
-/// The tile for `z` products from `x` to `y`: by rule, or the fastest of those that give the same bits, if they were timed.
-fn tile(l: &mut Lowering<'_>, c: &Problem, z: u32, (x, y): (Slot, Slot)) -> Tile {
+/// The kernel for a stack: of fours of neighbours where all rows begin at one.
+fn kernel(c: &Problem, z: Stack) -> &'static Kernel {
+    match c.batch % 4 == 0 && z.x % 4 == 0 && z.y % 4 == 0 {
+        true => &CONV,
+        false => &CONV_ANY,
+    }
+}
+
+/// The tile for the products from `x` to `y`: by rule, or the fastest of those that give the same bits, if they were timed.
+fn tile(l: &mut Lowering<'_>, c: &Problem, z: Stack, (x, y): (Slot, Slot)) -> Tile {
     let device = Device::of(l);
     let t = c.tile(device, !l.per_shower());
     if !l.per_shower() || t.parts > 1 {
@@ -118,8 +126,8 @@ fn tile(l: &mut Lowering<'_>, c: &Problem, z: u32, (x, y): (Slot, Slot)) -> Tile
     }
     let tiles = c.candidates(t, device);
     let words = tiles.iter().map(|t| vec![t.wg, t.quads, t.groups]);
-    let shape = format!("{c:?} {z}{}", l.elements(&[x, y]));
-    let taken = l.choose(&CONV, &shape, words.collect());
+    let shape = format!("{c:?} {}{}", z.count, l.elements(&[x, y]));
+    let taken = l.choose(kernel(c, z), &shape, words.collect());
     Tile {
         wg: taken[0],
         quads: taken[1],
@@ -141,7 +149,8 @@ fn run(
     let groups = blocks * u64::from(tiles * c.phases() * t.parts) * u64::from(z.count);
     let voxels: u32 = c.output.iter().product();
     let y_part = voxels * c.outputs * c.batch * z.count;
-    let vector = c.batch % 4 == 0 && z.x % 4 == 0 && z.y % 4 == 0;
+    let kernel = kernel(c, z);
+    let vector = std::ptr::eq(kernel, &CONV);
     let last = t.parts == 1;
     assert!(
         last || !finish.by_cell,
@@ -176,7 +185,6 @@ fn run(
     } else {
         l.scratch(y_part as usize * t.parts as usize)
     };
-    let kernel = if vector { &CONV } else { &CONV_ANY };
     l.dispatch(
         kernel,
         &params,
@@ -253,7 +261,7 @@ pub(super) fn lower(
     let c = Problem::new(e, op.makes == Makes::Large, x.len() > 2);
     let finish = Finish {
         bias: x.get(2).copied(),
-        by_cell: x.len() > 2 && l.input_shape(2).len() > 1,
+        by_cell: op.bias_by_cell,
         slope: op.slope,
     };
     let voxels = |extent: [u32; 3]| extent.iter().product::<u32>() * c.batch;
@@ -277,7 +285,7 @@ fn product(
     if matrix::lower(l, (c, stack), (x, w), finish, y)? {
         return Ok(());
     }
-    let t = tile(l, c, stack.count, (x, y));
+    let t = tile(l, c, stack, (x, y));
     let packing = Packing::weights(c, t, stack.count);
     let wt = packed(l, w, packing)?;
     let stack = Stack {

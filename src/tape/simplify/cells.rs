@@ -75,8 +75,12 @@ fn with<'t>(a: Var<'t>, bias: Var<'t>) -> Option<Var<'t>> {
         v = behind;
     }
     let (op, mut inputs) = made_by::<Conv>(v)?;
+    let conv = Conv {
+        bias_by_cell: true,
+        ..as_kind::<Conv>(&op)?.clone()
+    };
     let made = v.shape();
     debug_assert_eq!(shape::len(&made[..4]), bias.len());
     inputs.push(bias.reshape(&made[..4]));
-    Some(a.tape().record_shared(op, &inputs).reshape(&a.shape()))
+    Some(a.tape().record(conv, &inputs).reshape(&a.shape()))
 }

@@ -76,6 +76,9 @@ fn factor<'t>(rules: &mut Rules, a: Var<'t>, k: Var<'t>) -> Option<Var<'t>> {
     let (conv, mut inputs) = convolution(rules, a)?;
     let rank = inputs[1].rank();
     let outputs = usize::from(conv.makes == Makes::Large);
+    if outputs == 1 && conv.groups > 1 {
+        return None; // their weights lie along the other axis
+    }
     let mut shape = vec![1; rank];
     shape[outputs] = channel.len();
     inputs[1] = inputs[1] * channel.reshape(&shape);

@@ -44,6 +44,7 @@ pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) 
         kernel: [0, 1, 2].map(|d| conv.kernel[d] + from.scale[d] - 1),
         slope: conv.slope,
         groups: 1,
+        bias_by_cell: conv.bias_by_cell,
     };
     // More zeros behind than before are so many outputs more: fewer than a stride of them, or there is no such layer.
     let extents = from.cells.shape();
