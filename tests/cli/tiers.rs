@@ -13,7 +13,10 @@ fn generate(cache: &Path, out: &Path, more: &[&str]) -> String {
         env!("CARGO_MANIFEST_DIR"),
         "/tools/weights/hgcal-small.safetensors"
     );
-    let mut args = vec!["generate", weights, "--events", "8", "--batch", "8"];
+    let mut args = vec!["generate", weights, "--events", "8"];
+    if !more.contains(&"--batch") {
+        args.extend(["--batch", "8"]);
+    }
     args.extend(["--energy", "50", "--out", out]);
     args.extend(more);
     let run = command(&args).env("CALOGEN_CACHE", cache).output().unwrap();
@@ -39,6 +42,14 @@ fn tuning_changes_no_event_and_a_bad_cache_neither() {
     let said = generate(&cache, &file("again.h5"), &["--tune", "1"]);
     assert!(said.contains("nothing to tune"), "{said}");
     assert_eq!(cells("again.h5"), plain, "remembered");
+
+    // Single showers have a kernel of their own.
+    let said = generate(&other, &file("one.h5"), &["--tune", "1", "--batch", "1"]);
+    assert!(
+        said.contains("tiles timed for") && !said.contains(" 0 of "),
+        "{said}"
+    );
+    assert_eq!(cells("one.h5"), plain, "one at a time");
 
     let mut files = std::fs::read_dir(&cache)
         .unwrap()
