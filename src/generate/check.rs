@@ -63,6 +63,14 @@ pub fn self_test(gpu: &Arc<Gpu>) -> Result<SelfTest> {
         rounds += 1;
     }
     let shower_seconds = start.elapsed().as_secs_f64() / (rounds * EVENTS) as f64;
+    for batch in [1, 4] {
+        generator.set_batch(batch);
+        if generator.generate(&labels, AT.0, AT.1)? != fast {
+            let what = format!("the same events in batches of {batch} are not equal to the bit");
+            return Err(Error::Device(what));
+        }
+    }
+    generator.set_batch(EVENTS);
     let plain = Options {
         frozen: true,
         plain: true,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::op::{Leaf, Op};
 use super::shape::Shape;
-use super::simplify::as_kind;
+use super::simplify::{as_kind, fixed};
 use super::tape::{Id, Node};
 use crate::ops::elementwise::Function;
 use crate::ops::folded::Folded;
@@ -47,6 +47,7 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
         nodes,
         uses: &uses,
         widest: widest(nodes),
+        fixed: fixed(nodes),
     };
 
     // Activations first: what a kernel can do on its way out costs nothing. Views in between do not matter.
@@ -163,6 +164,8 @@ struct Folder<'a> {
     nodes: &'a [Node],
     uses: &'a [usize],
     widest: Vec<usize>,
+    /// Depends on constants and states alone.
+    fixed: Vec<bool>,
 }
 
 impl Folder<'_> {
@@ -185,15 +188,14 @@ impl Folder<'_> {
         size >= MANY && size >= 8 * self.widest[id]
     }
 
-    /// Reads at most one tensor of the size of its result: computing it again moves no more bytes than reading it.
+    /// Reads at most one tensor of the size of its result, weights aside: computing it again moves few more bytes than reading
+    /// it. Weights do not count however few the showers are, as a shower's kernels, and with them the places at which a driver
+    /// may join a product and a sum, shall not depend on the batch.
     fn reads_little(&self, id: Id) -> bool {
         let size = |id: Id| self.nodes[id].shape.iter().product::<usize>();
-        self.nodes[id]
-            .inputs
-            .iter()
-            .filter(|&&i| size(i) * 8 > size(id))
-            .count()
-            <= 1
+        let weight = |i: Id| self.fixed[i] && !self.fixed[id];
+        let large = |&&i: &&Id| !weight(i) && size(i) * 8 > size(id);
+        self.nodes[id].inputs.iter().filter(large).count() <= 1
     }
 
     /// The number that a node is known to be, read through stretching, and the constant that holds it.

@@ -97,6 +97,10 @@ impl Family for HgcalWgan {
             "latent and critic_steps must be at least 1",
         )?;
         require(
+            config.generator.towers <= 1000,
+            "generator.towers must be 1000 at most",
+        )?;
+        require(
             config.generator.towers > 0
                 && !config.generator.channels.is_empty()
                 && !config.critic.convs.is_empty(),

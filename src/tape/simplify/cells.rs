@@ -1,7 +1,7 @@
 //! What is added to each cell behind a convolution, the same for all showers, is a bias that its kernel adds on the way out:
 //! the untied biases of the HGCAL networks, and the shifts of norms over voxels.
 
-use super::{anew, as_kind, is_fixed, made_by, readers};
+use super::{anew, as_kind, fixed, made_by, readers};
 use crate::ops::conv::{Conv, Makes};
 use crate::ops::elementwise::Function;
 use crate::tape::tape::{Id, Node, Tape};
@@ -17,14 +17,10 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(nodes: &'a [Node], roots: &[Id]) -> Self {
-        let mut frozen: Vec<bool> = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            frozen.push(is_fixed(node, &frozen));
-        }
         Self {
             nodes,
             readers: readers(nodes, roots),
-            frozen,
+            frozen: fixed(nodes),
         }
     }
 

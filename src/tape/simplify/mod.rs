@@ -92,6 +92,15 @@ pub(super) fn is_fixed(node: &Node, fixed: &[bool]) -> bool {
     }
 }
 
+/// [`is_fixed`] of all nodes.
+pub(super) fn fixed(nodes: &[Node]) -> Vec<bool> {
+    let mut fixed = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        fixed.push(is_fixed(node, &fixed));
+    }
+    fixed
+}
+
 /// What rules know of the variables recorded so far.
 struct Rules {
     /// What the program is for.
