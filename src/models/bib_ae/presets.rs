@@ -79,13 +79,10 @@ fn plain(unit: f32, threshold: f32) -> Preprocess {
     }
 }
 
-/// Kernel density of the codes of `points` showers, collected in `epochs`.
-pub(super) fn density(points: usize, epochs: f64) -> Option<Prior> {
+/// Kernel density of the codes of `points` showers, collected in `epochs`, with kernels `bandwidth` times as wide as Scott's.
+pub(super) fn density(points: usize, bandwidth: f32, epochs: f64) -> Option<Prior> {
     Some(Prior {
-        model: Latent::Kde(Kde {
-            points,
-            bandwidth: 1.0,
-        }),
+        model: Latent::Kde(Kde { points, bandwidth }),
         epochs,
         // It follows no gradient.
         rate: Decaying {
@@ -213,7 +210,7 @@ pub(super) fn photons() -> Config {
             batch_sum: 0.0,
         }),
         // "Decoding Photons", arXiv:2102.12491.
-        prior: density(20_000, 1.0),
+        prior: density(20_000, 1.0, 1.0),
         slope: 0.2,
         average: 0.0,
         batch: 8,

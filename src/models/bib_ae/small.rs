@@ -64,7 +64,8 @@ pub(super) fn photons() -> Config {
         },
         rate,
         epochs: 10.0,
-        prior: density(2048, 0.5),
+        // Scott's rule makes codes of 32 numbers a quarter wider than they are with so few points.
+        prior: density(2048, 0.5, 0.5),
         post: base.post.map(|p| Post {
             channels: 8,
             layers: 4,
