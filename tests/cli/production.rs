@@ -1,6 +1,5 @@
 //! `models`, `weights`, `train` and `generate` as a user runs them.
 
-use std::io::Read;
 use std::time::{Duration, Instant};
 
 use calogen::data::ShowerFile;
@@ -152,7 +151,7 @@ fn generation_stops_at_an_interrupt() {
     let args = ["generate", "hgcal-small", "--energy", "50", "--events"];
     let mut args = args.to_vec();
     args.extend(["1000000000", "--out", out.to_str().unwrap()]);
-    let mut child = command(&args)
+    let child = command(&args)
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -164,14 +163,9 @@ fn generation_stops_at_an_interrupt() {
     // What is open by now is written to, or will be soon.
     std::thread::sleep(Duration::from_millis(500));
     interrupt(&child);
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
+    let done = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{said}");
     assert!(
         said.contains("interrupted") && said.contains("nothing is written"),
         "{said}"

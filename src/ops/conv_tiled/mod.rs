@@ -111,7 +111,7 @@ struct Finish {
 
 /// The kernel for a stack: of fours of neighbours where all rows begin at one.
 fn kernel(c: &Problem, z: Stack) -> &'static Kernel {
-    match c.batch % 4 == 0 && z.x % 4 == 0 && z.y % 4 == 0 {
+    match [c.batch, z.x, z.y].iter().all(|n| n.is_multiple_of(4)) {
         true => &CONV,
         false => &CONV_ANY,
     }
