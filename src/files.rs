@@ -20,6 +20,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Makes a folder and those that it lies in, if they are not there.
+///
+/// # Errors
+/// [`Error::Format`] if a file has its name; [`Error::Io`].
+pub fn make_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|e| match path.is_file() {
+        true => Error::format(path, "a file, expected a folder"),
+        false => Error::io(path, e),
+    })
+}
+
 /// Has `write` make a file beside `path` with the same extension, then renames it.
 ///
 /// # Errors

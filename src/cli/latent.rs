@@ -76,7 +76,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let names = system.conditions();
     let conditions = showers.labels(&names)?;
     let color = showers.labels(std::slice::from_ref(&args.color))?;
-    std::fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, e))?;
+    calogen::files::make_folder(&args.out)?;
 
     let real = codec.encode(&showers.layers, &conditions)?;
     let drawn = codec.draw(&conditions, args.seed)?;

@@ -79,7 +79,7 @@ impl Keeper {
     /// Begins a run.
     pub fn begin(&self) -> Result<()> {
         if let Some((folder, _)) = &self.epochs {
-            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            crate::files::make_folder(folder)?;
         }
         match self.watcher {
             Some(_) => write_atomically(&self.log, header(&self.columns).as_bytes()),
@@ -91,7 +91,7 @@ impl Keeper {
     pub fn resume(&mut self, position: &Position) -> Result<()> {
         self.best = position.best;
         if let Some((folder, _)) = &self.epochs {
-            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            crate::files::make_folder(folder)?;
         }
         log::truncate(&self.log, position.iteration)
     }

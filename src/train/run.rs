@@ -77,7 +77,7 @@ pub fn train(
             folder.display()
         )));
     }
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    crate::files::make_folder(folder)?;
 
     let mut batches = Batches::with_budget(set, batch, options.seed, Batches::BUDGET)?;
     let steps_per_epoch = batches.steps_per_epoch();

@@ -115,6 +115,17 @@ fn wrong_usage_is_status_2() {
         let every = format!("--checkpoint-every={time}");
         assert!(fails(2, &[&train[..], &[&every]].concat()).contains("above 0"));
     }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let into_a_file = [
+        "evaluate",
+        "--reference",
+        SAMPLE,
+        "--generated",
+        SAMPLE,
+        "--out",
+        file,
+    ];
+    assert!(fails(1, &into_a_file).contains("expected a folder"));
     // Never is a time as well.
     let error = fails(1, &[&train[..], &["--checkpoint-every", "inf"]].concat());
     assert!(error.contains("none.h5"), "{error}");

@@ -208,7 +208,7 @@ fn facts(reference: &FileSample, start: ShowerStart) -> Vec<(String, String)> {
 
 /// Makes the folder and sees whether files can be made in it, before work whose result would have no place.
 fn prepare(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    calogen::files::make_folder(folder)?;
     let probe = folder.join(format!(".{}-probe", std::process::id()));
     std::fs::write(&probe, []).map_err(|e| Error::io(folder, e))?;
     std::fs::remove_file(&probe).map_err(|e| Error::io(folder, e))
