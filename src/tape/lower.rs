@@ -361,11 +361,15 @@ impl<'a> Lowering<'a> {
             cost.bytes -= (less * shape::len(shape)) as f64;
         }
         self.op = op.name();
-        self.chosen = None;
         self.inputs = shapes.clone();
         self.output = shape.to_vec();
         let first = self.dispatches.len();
         op.lower(self, inputs, output)?;
+        let lost = self.chosen.take().map(|(kernel, _)| kernel.entry);
+        assert!(
+            lost.is_none(),
+            "chosen for {lost:?}, which was not dispatched"
+        );
         // The whole cost goes to the largest dispatch of the op that does not merely prepare an operand.
         if let Some(main) = self.dispatches[first..]
             .iter_mut()
