@@ -25,6 +25,16 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
+    /// Cells as the file has them.
+    pub(super) const NONE: Self = Self {
+        file_unit: None,
+        unit: 1.0,
+        threshold: 0.0,
+        per_energy: false,
+        scale: 1.0,
+        log: false,
+    };
+
     /// `showers` `[Z,X,Y,N]` in file units to what networks see; `energy` `[1,N]` in GeV.
     pub fn forward<'t>(&self, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
         let mut x = showers * (1.0 / self.unit);

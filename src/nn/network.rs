@@ -168,12 +168,9 @@ impl<'t> Net<'t> {
         }
     }
 
-    /// The same network, whose linear and convolution layers declare weights that start as `init`.
-    pub fn starting(self, init: Init) -> Self {
-        Self {
-            init: Some(init),
-            ..self
-        }
+    /// The same network, whose linear and convolution layers declare weights that start as `init`, or by their fan-in.
+    pub fn starting(self, init: Option<Init>) -> Self {
+        Self { init, ..self }
     }
 
     /// The same network for a layer right before a batch norm, which takes the effect of a bias away: biases get no

@@ -15,19 +15,23 @@ pub struct ShowerBlock {
 }
 
 impl ShowerBlock {
-    /// The same showers with every cell empty that is not positive or below `threshold`, rounded as [`SampleInfo::stored`] does.
+    /// The same showers with every cell empty that does not count: that is not positive, or below `threshold`, rounded as
+    /// [`SampleInfo::stored`] does.
     pub fn cut(mut self, threshold: f64) -> Self {
         cut(&mut self.cells, threshold);
         self
     }
 }
 
-/// Empties cells that are not positive, as NaN is not, or below `threshold`.
+/// Whether a cell counts: it is positive, as NaN is not, and not below `threshold`.
+pub(crate) fn counts<T: PartialOrd + Default>(energy: T, threshold: T) -> bool {
+    energy > T::default() && energy >= threshold
+}
+
+/// Empties cells that do not count.
 pub(crate) fn cut<T: PartialOrd + Default + Copy>(cells: &mut [T], threshold: T) {
-    for e in cells {
-        if !(*e > T::default() && *e >= threshold) {
-            *e = T::default();
-        }
+    for e in cells.iter_mut().filter(|e| !counts(**e, threshold)) {
+        *e = T::default();
     }
 }
 

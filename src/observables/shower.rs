@@ -75,7 +75,7 @@ impl Projection {
     pub fn project(&mut self, cells: &[f64], threshold: f64, mut visit: impl FnMut(usize, f64)) {
         self.z.fill(0.0);
         self.hits.fill(0);
-        let counts = |e: f64| e > 0.0 && e >= threshold; // NaN is not positive
+        let counts = |e: f64| super::counts(e, threshold);
         match &mut self.across {
             Across::Grid { x, y } => {
                 x.fill(0.0);

@@ -8,7 +8,7 @@
 
 use super::fuse::Unit;
 use super::op::{Op, Reads};
-use super::simplify::{as_kind, is_fixed};
+use super::simplify::{as_kind, fixed};
 use super::tape::{Id, Node};
 use crate::ops::conv::Conv;
 use crate::ops::mix::Mix;
@@ -83,15 +83,15 @@ fn is_mover(op: &dyn Op) -> bool {
 
 /// Results of layers on something that changes from run to run, and what is made of them element by element or moved.
 fn activations(nodes: &[Node]) -> Vec<bool> {
-    let (mut fixed, mut activation) = (Vec::new(), Vec::<bool>::new());
-    for node in nodes {
+    let fixed = fixed(nodes);
+    let mut activation = Vec::<bool>::new();
+    for (node, &fixed) in nodes.iter().zip(&fixed) {
         let passes =
             node.op.elementwise().is_some() || node.op.is_view() || is_mover(node.op.as_ref());
         let is = match passes {
             true => node.inputs.iter().any(|&i| activation[i]),
-            false => !is_fixed(node, &fixed) && node.op.makes_half(),
+            false => !fixed && node.op.makes_half(),
         };
-        fixed.push(is_fixed(node, &fixed));
         activation.push(is);
     }
     activation

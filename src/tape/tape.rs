@@ -186,12 +186,6 @@ impl Tape {
 
     #[track_caller]
     fn leaf(&self, leaf: Leaf, shape: &[usize], dtype: DType) -> Var<'_> {
-        if shape.contains(&0) {
-            return self.fail(Error::shape(
-                "input",
-                format!("an extent of 0 in {shape:?}"),
-            ));
-        }
         self.record(
             LeafOp {
                 leaf,
@@ -227,7 +221,7 @@ impl Tape {
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let shape = match op.shape(&views) {
             Ok(shape) if shape.contains(&0) => {
-                let what = format!("a result of shape {shape:?}, without an element");
+                let what = format!("an extent of 0 in {shape:?}");
                 return self.fail(Error::shape(op.name(), what));
             }
             Ok(shape) if self.unbounded || shape::addressable(&shape) => shape,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{SAMPLE, calogen, fails, text};
+use super::{SAMPLE, calogen, evaluate_sample, fails, text};
 
 #[test]
 fn distances_and_classifier_of_a_file_with_itself() {
@@ -85,15 +85,7 @@ fn options_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = text(folder.path());
     let refused = |status: i32, more: &[&str], words: &str| {
-        let args = [
-            "evaluate",
-            "--reference",
-            SAMPLE,
-            "--generated",
-            SAMPLE,
-            "--out",
-            out,
-        ];
+        let args = evaluate_sample(out);
         // Opening a device may make the driver speak too.
         let message = fails(status, &[&args, more].concat());
         assert!(message.contains(words), "{message}");

@@ -70,6 +70,19 @@ fn complains(status: i32, args: &[&str], parts: &[&str]) {
     }
 }
 
+/// The bundled sample compared with itself, to `out`.
+fn evaluate_sample(out: &str) -> [&str; 7] {
+    [
+        "evaluate",
+        "--reference",
+        SAMPLE,
+        "--generated",
+        SAMPLE,
+        "--out",
+        out,
+    ]
+}
+
 /// Some showers of one shape, different for different seeds.
 fn write(path: &Path, info: &ShowerInfo, events: usize, seed: u32) -> PathBuf {
     let cells: usize = info.shape.iter().product();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use calogen::data::ShowerFile;
 
-use super::{SAMPLE, calogen, command, fails};
+use super::{SAMPLE, calogen, command, evaluate_sample, fails};
 
 #[test]
 fn models_and_weights_are_listed() {
@@ -134,6 +134,7 @@ fn requests_that_make_no_sense_are_refused_and_leave_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+#[cfg(unix)]
 fn interrupt(child: &std::process::Child) {
     let sent = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
@@ -295,9 +296,8 @@ fn a_regressor_is_trained_and_compares_files() {
     );
     assert!(refused.contains("generates no showers"), "{refused}");
 
-    let mut args = vec!["evaluate", "--reference", SAMPLE, "--generated", SAMPLE];
-    args.extend(["--regressor", &run, "--out", &out, "--json"]);
-    let found = calogen(&args);
+    let evaluate = evaluate_sample(&out);
+    let found = calogen(&[&evaluate[..], &["--regressor", &run, "--json"]].concat());
     assert_eq!(found.status, 0, "{}", found.err);
     let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
     assert!(json["frechet_regression_distance"].as_f64().unwrap() < 1e-9);
@@ -313,17 +313,7 @@ fn a_regressor_is_trained_and_compares_files() {
     assert!(mu.is_sorted() && mu[4] > 1.5 * mu[0], "{mu:?}");
     let held = fails(
         1,
-        &[
-            "evaluate",
-            "--reference",
-            SAMPLE,
-            "--generated",
-            SAMPLE,
-            "--regressor",
-            "hgcal-small",
-            "--out",
-            &out,
-        ],
+        &[&evaluate[..], &["--regressor", "hgcal-small"]].concat(),
     );
     assert!(held.contains("is no regressor"), "{held}");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use calogen::data::ShowerFile;
 
-use super::{SAMPLE, calogen, fails};
+use super::{SAMPLE, calogen, evaluate_sample, fails};
 
 fn json(path: &Path) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -211,15 +211,7 @@ fn relevance_and_amplification_stand_in_the_report() {
         &run,
     ];
     done(&[&train[..], &["--steps", "4"]].concat());
-    let evaluate = [
-        "evaluate",
-        "--reference",
-        SAMPLE,
-        "--generated",
-        SAMPLE,
-        "--out",
-        &report,
-    ];
+    let evaluate = evaluate_sample(&report);
     let more = [
         "--regressor",
         &run,

@@ -1,6 +1,6 @@
 //! Help, wrong usage, exit status.
 
-use super::{SAMPLE, calogen, fails};
+use super::{SAMPLE, calogen, evaluate_sample, fails};
 
 /// Every flag of every command.
 const FLAGS: [(&str, &[&str]); 2] = [
@@ -95,12 +95,7 @@ fn wrong_usage_is_status_2() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let out = out.to_str().unwrap();
-    let evaluate = |more: &[&'static str]| {
-        let mut args = vec!["evaluate", "--reference", SAMPLE, "--generated", SAMPLE];
-        args.extend(["--out", out]);
-        args.extend(more);
-        fails(2, &args)
-    };
+    let evaluate = |more: &[&'static str]| fails(2, &[&evaluate_sample(out)[..], more].concat());
     fails(2, &[]);
     fails(2, &["train-it"]);
     assert!(fails(2, &["evaluate", "--reference", SAMPLE]).contains("--generated"));
@@ -116,16 +111,7 @@ fn wrong_usage_is_status_2() {
         assert!(fails(2, &[&train[..], &[&every]].concat()).contains("above 0"));
     }
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let into_a_file = [
-        "evaluate",
-        "--reference",
-        SAMPLE,
-        "--generated",
-        SAMPLE,
-        "--out",
-        file,
-    ];
-    assert!(fails(1, &into_a_file).contains("expected a folder"));
+    assert!(fails(1, &evaluate_sample(file)).contains("expected a folder"));
     // Never is a time as well.
     let error = fails(1, &[&train[..], &["--checkpoint-every", "inf"]].concat());
     assert!(error.contains("none.h5"), "{error}");

@@ -134,7 +134,7 @@ fn showers_without_a_centre_are_left_out() {
         observables: vec!["visible_energy".into(), "cog_z".into()],
         ..options(3)
     };
-    // 999 showers: 500 to choose from instead of 499.
+    // Of 998 showers of the reference that have both, half are the truth.
     let found = amplification(&with_centre(3, &[7, 8]), &with_centre(5, &[0]), &two).unwrap();
     assert_eq!((found.truth_events, found.generated_events), (499, 999));
     assert!(found.observables.iter().all(|o| o.sizes == found.all.sizes));

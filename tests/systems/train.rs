@@ -138,24 +138,23 @@ fn a_loss_that_is_not_a_number_stops_with_its_name() {
 fn data_and_model_must_fit_before_anything_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("run");
-    let mut config = small().config();
-    config["shape"] = serde_json::json!([6, 12, 15]);
-    config["constrainer"] = serde_json::Value::Null;
-    let other = models::open("hgcal-wgan", config).expect("a configuration");
-    let error = run(other, &options(&out, 1))
-        .expect_err("an error")
-        .to_string();
+    let refusal = |change: fn(&mut serde_json::Value)| {
+        let mut config = small().config();
+        change(&mut config);
+        let other = models::open("hgcal-wgan", config).expect("a configuration");
+        let error = run(other, &options(&out, 1)).expect_err("an error");
+        error.to_string()
+    };
+    let error = refusal(|config| {
+        config["shape"] = serde_json::json!([6, 12, 15]);
+        config["constrainer"] = serde_json::Value::Null;
+    });
     assert!(
         error.contains("[7, 12, 15]") && error.contains("[6, 12, 15]"),
         "{error}"
     );
     // Settings that name energies are not silently taken for another unit.
-    let mut config = small().config();
-    config["preprocess"]["file_unit"] = "MIP".into();
-    let other = models::open("hgcal-wgan", config).expect("a configuration");
-    let error = run(other, &options(&out, 1))
-        .expect_err("an error")
-        .to_string();
+    let error = refusal(|config| config["preprocess"]["file_unit"] = "MIP".into());
     assert!(
         error.contains("holds cells in MeV") && error.contains("made for MIP"),
         "{error}"

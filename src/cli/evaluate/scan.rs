@@ -100,10 +100,10 @@ impl ScanArgs {
             threshold,
             seed: self.scan_seed,
             regressor: setting.regressor.as_ref().map(|r| r.name.clone()),
-            fingerprint: fingerprint(setting, &held, of_reference.as_deref()),
             ..Scan::default()
         };
-        let before = earlier(&setting.out.join("scan.json"), &scan);
+        scan.fingerprint = fingerprint(setting, &scan, &held, of_reference.as_deref());
+        let before = earlier(&setting.out.join("scan.json"), &scan.fingerprint);
         let stop = stop_on_interrupt("stopping after these weights; once more to stop at once")?;
         let progress = Progress::new("scan", "weights", files.len() as u64);
         for (path, epoch) in &files {
@@ -195,36 +195,27 @@ fn weights_of(folder: &Path) -> Result<Vec<(PathBuf, Option<u64>)>> {
 }
 
 /// Of the showers compared with, what the regressor says of them, and how they are compared.
-fn fingerprint(setting: &Setting<'_>, held: &Showers, features: Option<&[f64]>) -> String {
+fn fingerprint(
+    setting: &Setting<'_>,
+    scan: &Scan,
+    held: &Showers,
+    features: Option<&[f64]>,
+) -> String {
     let mut hasher = DefaultHasher::new();
     let bits = held.layers.iter().chain(&held.energy).map(|v| v.to_bits());
     bits.for_each(|bits| hasher.write_u32(bits));
     let bits = features.into_iter().flatten().map(|v| v.to_bits());
     bits.for_each(|bits| hasher.write_u64(bits));
-    format!("{:?} {:?}", setting.options, setting.distances).hash(&mut hasher);
+    // `scan` holds no figure yet.
+    format!("{scan:?} {:?} {:?}", setting.options, setting.distances).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
 /// A scan of before, if it was done in the same way.
-fn earlier(path: &Path, scan: &Scan) -> Option<Scan> {
+fn earlier(path: &Path, fingerprint: &str) -> Option<Scan> {
     let text = std::fs::read_to_string(path).ok()?;
     let before: Scan = serde_json::from_str(&text).ok()?;
-    let same = (
-        &before.reference,
-        before.events,
-        before.threshold,
-        before.seed,
-        &before.regressor,
-        &before.fingerprint,
-    ) == (
-        &scan.reference,
-        scan.events,
-        scan.threshold,
-        scan.seed,
-        &scan.regressor,
-        &scan.fingerprint,
-    );
-    same.then_some(before)
+    (before.fingerprint == fingerprint).then_some(before)
 }
 
 /// A shower for the labels of each of `held`.

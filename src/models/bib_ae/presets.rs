@@ -70,12 +70,9 @@ pub(super) fn bare(conv: Conv) -> Conv {
 /// Nothing is changed but the unit, and cells below `threshold` units.
 fn plain(unit: f32, threshold: f32) -> Preprocess {
     Preprocess {
-        file_unit: None,
         unit,
         threshold,
-        per_energy: false,
-        scale: 1.0,
-        log: false,
+        ..Preprocess::NONE
     }
 }
 

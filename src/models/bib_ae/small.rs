@@ -17,12 +17,10 @@ pub(super) fn photons() -> Config {
     };
     Config {
         preprocess: Preprocess {
-            file_unit: None,
-            unit: 1.0,
-            threshold: 0.0,
             per_energy: true,
             scale: 200.0,
             log: true,
+            ..Preprocess::NONE
         },
         energy_scale: 100.0,
         latent: 32,

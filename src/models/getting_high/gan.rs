@@ -62,14 +62,7 @@ impl Family for Gan {
     fn preset(_: &'static str, preset: Preset) -> Config {
         let paper = Config {
             shape: [30; 3],
-            preprocess: Preprocess {
-                file_unit: None,
-                unit: 1.0,
-                threshold: 0.0,
-                per_energy: false,
-                scale: 1.0,
-                log: false,
-            },
+            preprocess: Preprocess::NONE,
             energy_scale: 1.0,
             energies: [10.0, 100.0],
             latent: 100,
@@ -123,10 +116,7 @@ impl Family for Gan {
 impl Gan {
     fn starting<'t>(&self, net: &Net<'t>) -> Net<'t> {
         let (mean, std) = (0.0, self.config.init);
-        match std > 0.0 {
-            true => net.starting(Init::Normal { mean, std }),
-            false => *net,
-        }
+        net.starting((std > 0.0).then_some(Init::Normal { mean, std }))
     }
 
     /// Showers `[Z,X,Y,N]` as networks see them of noise `[latent,N]` and energy `[1,N]`.

@@ -148,9 +148,7 @@ pub fn preset(preset: Preset) -> Config {
                 file_unit: Some("MeV".into()),
                 unit: 0.0856,
                 threshold: 2.0,
-                per_energy: false,
-                scale: 1.0,
-                log: false,
+                ..Preprocess::NONE
             },
             energy_scale: 1.0,
             position_scale: 1.0,
@@ -201,12 +199,10 @@ pub fn preset(preset: Preset) -> Config {
         Preset::Small => Config {
             shape: [7, 12, 15],
             preprocess: Preprocess {
-                file_unit: None,
-                unit: 1.0,
-                threshold: 0.0,
                 per_energy: true,
                 scale: 200.0,
                 log: true,
+                ..Preprocess::NONE
             },
             energy_scale: 50.0,
             position_scale: 20.0,

@@ -8,10 +8,8 @@ use crate::tape::Var;
 impl HgcalWgan {
     /// With the published initial weights, where they are wanted.
     fn starting<'t>(&self, net: &Net<'t>) -> Net<'t> {
-        match self.config.init > 0.0 {
-            true => net.starting(Init::Uniform(self.config.init)),
-            false => *net,
-        }
+        let bound = self.config.init;
+        net.starting((bound > 0.0).then_some(Init::Uniform(bound)))
     }
 
     /// `[latent + 3, N]` to showers `[Z,X,Y,N]` as networks see them.

@@ -219,12 +219,8 @@ fn base() -> Config {
     Config {
         shape: [1, 30, 30],
         preprocess: Preprocess {
-            file_unit: None,
-            unit: 1.0,
-            threshold: 0.0,
-            per_energy: false,
-            scale: 1.0,
             log: true,
+            ..Preprocess::NONE
         },
         energy_scale: 100.0,
         conditional: false,

@@ -36,11 +36,9 @@ const PHOTONS: f32 = 0.35;
 fn logarithm(scale: f32) -> Preprocess {
     Preprocess {
         file_unit: Some("MeV".into()),
-        unit: 1.0,
-        threshold: 0.0,
-        per_energy: false,
         scale,
         log: true,
+        ..Preprocess::NONE
     }
 }
 

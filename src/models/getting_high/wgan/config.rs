@@ -106,14 +106,7 @@ pub fn preset(preset: Preset) -> Config {
     };
     let paper = Config {
         shape: [30; 3],
-        preprocess: Preprocess {
-            file_unit: None,
-            unit: 1.0,
-            threshold: 0.0,
-            per_energy: false,
-            scale: 1.0,
-            log: false,
-        },
+        preprocess: Preprocess::NONE,
         energy_scale: 1.0,
         latent: 100,
         normal_noise: false,

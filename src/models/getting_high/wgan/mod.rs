@@ -54,10 +54,7 @@ impl Family for Wgan {
 impl Wgan {
     fn starting<'t>(&self, net: &Net<'t>) -> Net<'t> {
         let (mean, std) = (0.0, self.config.init);
-        match std > 0.0 {
-            true => net.starting(Init::Normal { mean, std }),
-            false => *net,
-        }
+        net.starting((std > 0.0).then_some(Init::Normal { mean, std }))
     }
 
     /// Showers `[Z,X,Y,N]` as networks see them of noise `[latent,N]` and energy `[1,N]`.
