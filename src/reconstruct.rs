@@ -81,11 +81,7 @@ impl Reconstructor {
             ("energy", found.energy.batch_first()),
         ];
         outputs.extend(found.position.map(|p| ("position", p.batch_first())));
-        let options = Options {
-            frozen: true,
-            ..Options::default()
-        };
-        let program = tape.compile(gpu, &outputs, options)?;
+        let program = tape.compile(gpu, &outputs, Options::FROZEN)?;
         Ok(Self {
             system,
             metadata,
@@ -113,7 +109,7 @@ impl Reconstructor {
     ///
     /// # Errors
     /// [`Error::Config`] if they do not fit.
-    #[cfg(feature = "hdf5")]
+    #[cfg(all(feature = "hdf5", any(feature = "report", feature = "train")))]
     pub fn features(&self, showers: crate::data::Showers, threshold: f64) -> Result<Vec<f64>> {
         let view = crate::data::View::between(showers.shape, self.shape(), self.origin())?;
         let mut cells = view.apply(showers).layers;

@@ -24,6 +24,7 @@ oldest() {
 }
 oldest check --locked --all-targets --all-features
 oldest check --locked --no-default-features --lib
+oldest check --locked --no-default-features --features hdf5 --lib
 
 say "documentation, whole and as docs.rs has it"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features

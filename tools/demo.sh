@@ -2,7 +2,7 @@
 # Builds, generates 5,000 showers, compares them with Geant4 and prints a table.
 #
 #   tools/demo.sh            from the weights that the repository holds
-#   tools/demo.sh train      trains the preset `small` on the bundled sample first (at most 15 minutes)
+#   tools/demo.sh train      trains the preset `small` on the bundled sample first (at most 13 minutes)
 #   tools/demo.sh WEIGHTS    from a weights file or a run's folder
 
 # shellcheck source-path=SCRIPTDIR source=setup.sh

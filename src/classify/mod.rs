@@ -13,7 +13,7 @@ use network::Network;
 
 use crate::gpu::Gpu;
 use crate::metrics::Separation;
-use crate::ops::random::random_bits;
+use crate::ops::random;
 use crate::{Error, Result};
 
 /// How a classifier is trained.
@@ -189,8 +189,7 @@ fn standardise(split: &mut [Part; 3], width: usize) {
 fn permutation(seed: u64, stream: u32, event: u64, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     for i in (1..count).rev() {
-        let bits = random_bits(seed, stream, event, i as u32);
-        order.swap(i, ((u64::from(bits) * (i as u64 + 1)) >> 32) as usize);
+        order.swap(i, random::below(seed, stream, event, i as u32, i + 1));
     }
     order
 }

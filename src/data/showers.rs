@@ -154,7 +154,6 @@ impl<T: Copy> Showers<T> {
     }
 
     /// Appends showers of the same shape and labels.
-    #[cfg(feature = "hdf5")]
     pub(super) fn append(&mut self, other: &Self) {
         self.layers.extend_from_slice(&other.layers);
         self.energy.extend_from_slice(&other.energy);

@@ -72,9 +72,8 @@ pub fn self_test(gpu: &Arc<Gpu>) -> Result<SelfTest> {
     }
     generator.set_batch(EVENTS);
     let plain = Options {
-        frozen: true,
         plain: true,
-        ..Options::default()
+        ..Options::FROZEN
     };
     let program = generator.compile_with(EVENTS, Form::Cells, plain)?;
     generator.programs.insert((EVENTS, Form::Cells), program);

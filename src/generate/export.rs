@@ -74,14 +74,7 @@ impl Generator {
         let noises = tape.noises(sampled);
         let mut outputs = vec![("showers", showers)];
         outputs.extend(noises.iter().map(|(name, noise)| (name.as_str(), *noise)));
-        let program = tape.compile(
-            &self.gpu,
-            &outputs,
-            Options {
-                frozen: true,
-                ..Options::default()
-            },
-        )?;
+        let program = tape.compile(&self.gpu, &outputs, Options::FROZEN)?;
         program.set("conditions", &labels.values)?;
         program.set_u32("random", &random::key(seed, first_event))?;
         program.run()?;

@@ -337,9 +337,8 @@ impl Generator {
 
     fn options(&self) -> Options {
         Options {
-            frozen: true,
             tier: self.tier,
-            ..Options::default()
+            ..Options::FROZEN
         }
     }
 

@@ -145,11 +145,7 @@ impl Inception {
             .reshape(&[1, size, size, batch])
             .expand(&[3, size, size, batch]);
         let features = layers.features(image * 2.0 - 1.0).batch_first();
-        let options = Options {
-            frozen: true,
-            ..Options::default()
-        };
-        let program = tape.compile(gpu, &[("features", features)], options)?;
+        let program = tape.compile(gpu, &[("features", features)], Options::FROZEN)?;
         Ok(Self {
             program,
             variant,

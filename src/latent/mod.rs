@@ -51,11 +51,7 @@ impl Codec {
             if out.rank() == 2 {
                 width = out.extent(0);
             }
-            let options = Options {
-                frozen: true,
-                ..Options::default()
-            };
-            tape.compile(gpu, &[("out", out.batch_first())], options)
+            tape.compile(gpu, &[("out", out.batch_first())], Options::FROZEN)
         };
         let encode = program(&|latent, build| latent.encode_batch(build))?;
         let draw = program(&|latent, build| latent.draw_codes(build))?;

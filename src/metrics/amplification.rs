@@ -256,7 +256,10 @@ fn study(
     for r in 0..options.repetitions as u64 {
         let mut shuffled = reference.to_vec();
         for i in (1..shuffled.len()).rev() {
-            shuffled.swap(i, below(i + 1, options.seed, 2 * stream, r, i));
+            shuffled.swap(
+                i,
+                random::below(options.seed, 2 * stream, r, i as u32, i + 1),
+            );
         }
         let (truth, pool) = shuffled.split_at(truth);
         let bins = Bins::of(truth, q)?;
@@ -267,16 +270,11 @@ fn study(
         }
         all.generated.push(bins.deviation(generated.iter()));
         let n = generated.len();
-        let redrawn = (0..n).map(|i| &generated[below(n, options.seed, 2 * stream + 1, r, i)]);
+        let drawn = |i| random::below(options.seed, 2 * stream + 1, r, i as u32, n);
+        let redrawn = (0..n).map(|i| &generated[drawn(i)]);
         all.redrawn.push(bins.deviation(redrawn));
     }
     Some(all)
-}
-
-/// A whole number below `n`, by address.
-fn below(n: usize, seed: u64, stream: u32, repetition: u64, element: usize) -> usize {
-    let bits = random::random_bits(seed, stream, repetition, element as u32);
-    ((u64::from(bits) * n as u64) >> 32) as usize
 }
 
 /// Quantiles of the truth and what they hold of it.

@@ -1,7 +1,7 @@
 //! Bins for the eye: common to all samples compared, without stray values at the ends, and right for whole numbers.
 
 use super::Histogram;
-use crate::observables::Sorted;
+use crate::observables::{Sorted, bin};
 
 /// Share of a sample that may lie beyond each end of the range drawn.
 const STRAY: f64 = 1e-3;
@@ -78,13 +78,8 @@ pub(super) fn histogram(
     let count = |sample: &Sorted| {
         let mut counts = vec![0.0; bins];
         for (value, n) in sample.counted() {
-            // The last bin is closed.
-            let above = edges.partition_point(|&e| e <= value);
-            let last = bins > 0 && value == edges[bins];
-            if last {
-                counts[bins - 1] += n as f64;
-            } else if (1..=bins).contains(&above) {
-                counts[above - 1] += n as f64;
+            if let Some(k) = bin(edges, value) {
+                counts[k] += n as f64;
             }
         }
         counts

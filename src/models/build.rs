@@ -1,6 +1,6 @@
 //! What the steps and samplers of systems are built from.
 
-use super::{Networks, System};
+use super::{Networks, Preprocess, System};
 use crate::nn::{Mode, Net, Parameters};
 use crate::tape::{Tape, Var};
 
@@ -40,6 +40,11 @@ impl<'t> Build<'t> {
         self.tape
             .input("showers", &[self.batch, z, x, y])
             .batch_last()
+    }
+
+    /// The same as networks see them.
+    pub fn real(&self, preprocess: &Preprocess) -> Var<'t> {
+        preprocess.forward(self.showers(), self.energy())
     }
 
     /// The conditions of the batch, `[C,N]`, the incident energy in GeV first.
@@ -89,5 +94,15 @@ impl<'t> Build<'t> {
     pub fn normal(&self, stream: u32, shape: &[usize]) -> Var<'t> {
         self.tape
             .normal(self.tape.input_u32("random", &[4]), stream, shape)
+    }
+
+    /// What a generator starts from, `[length,N]`: standard normal numbers, or uniform ones in (-1, 1).
+    #[track_caller]
+    pub fn noise(&self, stream: u32, length: usize, normal: bool) -> Var<'t> {
+        let shape = [length, self.batch];
+        match normal {
+            true => self.normal(stream, &shape),
+            false => self.uniform(stream, &shape) * 2.0 - 1.0,
+        }
     }
 }

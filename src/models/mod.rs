@@ -1,7 +1,7 @@
 //! The systems, written once over [`Var`](crate::tape::Var).
 //!
 //! # Adding a system
-//! Copy `regressor.rs`, the shortest, to a file of your own, and add a line to [`ENTRIES`]. From then on `calogen models`,
+//! Copy `getting_high/gan.rs`, the shortest that makes showers, to a file of your own, and add a line to [`ENTRIES`]. From then on `calogen models`,
 //! `train`, `generate` and `bench` know it. A file reads top to bottom:
 //!
 //! 1. `Config`, all settings with serde; [`Family::preset`] gives the published and the small ones, [`Family::new`] checks

@@ -1,7 +1,7 @@
 //! High-level features of showers in layers of r and α, as the CaloChallenge defines them (arXiv:2410.21611).
 
 use super::features::{Features, INCIDENT, LOG_OFFSET, each_shower};
-use super::{Projection, Sample};
+use super::{Projection, Sample, counts};
 use crate::geometry::{Geometry, PolarLayer};
 use crate::{Error, Result};
 
@@ -139,7 +139,7 @@ impl PolarFeatures {
             let own = voxels.len();
             voxels.resize(own + bins, 0);
             if bins > 0 {
-                let hits = cells.iter().filter(|&&e| e > 0.0 && e >= stored);
+                let hits = cells.iter().filter(|&&e| counts(e, stored));
                 hits.filter_map(|&e| bin(edges, e))
                     .for_each(|bin| voxels[own + bin] += 1);
             }
@@ -163,7 +163,7 @@ impl PolarFeatures {
         let stored = sample.info().stored(threshold);
         let mut range: Option<[f64; 2]> = None;
         each_shower(sample, threshold, |_, _, cells| {
-            for &e in cells.iter().filter(|&&e| e > 0.0 && e >= stored) {
+            for &e in cells.iter().filter(|&&e| counts(e, stored)) {
                 let [low, high] = range.unwrap_or([e; 2]);
                 range = Some([low.min(e), high.max(e)]);
             }

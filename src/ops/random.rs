@@ -36,6 +36,12 @@ pub fn random_bits(seed: u64, stream: u32, event: u64, element: u32) -> u32 {
     words(seed, stream, event, element / 4)[element as usize % 4]
 }
 
+/// A whole number below `limit` at an address.
+pub fn below(seed: u64, stream: u32, event: u64, element: u32, limit: usize) -> usize {
+    let bits = random_bits(seed, stream, event, element);
+    ((u64::from(bits) * limit as u64) >> 32) as usize
+}
+
 /// A random number in (0, 1) at an address.
 pub fn uniform(seed: u64, stream: u32, event: u64, element: u32) -> f32 {
     unit(random_bits(seed, stream, event, element))

@@ -78,12 +78,8 @@ impl Relevance {
         let [z, x, y] = system.shape();
         let cells = propagate(found.energy, &layers, epsilon).reshape(&[z, x, y, BATCH]);
         let outputs = [("relevance", cells.batch_first())];
-        let options = Options {
-            frozen: true,
-            ..Options::default()
-        };
         Ok(Some(Self {
-            program: tape.compile(gpu, &outputs, options)?,
+            program: tape.compile(gpu, &outputs, Options::FROZEN)?,
             shape: system.shape(),
             origin: system.origin(),
         }))

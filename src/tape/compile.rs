@@ -32,6 +32,15 @@ pub struct Options {
 }
 
 impl Options {
+    /// For weights that never change, else as by default.
+    pub const FROZEN: Self = Self {
+        frozen: true,
+        poison: false,
+        plain: false,
+        tier: Tier::Portable,
+        trial: None,
+    };
+
     /// Whether activations are kept as f16 in memory.
     fn keeps_half(self) -> bool {
         self.frozen && !self.plain && self.tier != Tier::Portable

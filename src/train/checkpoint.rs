@@ -22,7 +22,9 @@ pub(super) struct Position {
     pub batch: usize,
     pub iteration: u64,
     pub iterations: u64,
+    /// How often a step of each kind was taken.
     pub taken: Vec<u64>,
+    /// Their sum: where the next one's random numbers begin.
     pub turns: u64,
     pub log: Log,
     /// Files, events and shape of the data: other data would not continue this run.

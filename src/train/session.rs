@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::data::Showers;
 use crate::gpu::{Gpu, Profile, Readback};
 use crate::models::{Build, Networks, System, Turn};
+use crate::ops::random;
 use crate::tape::{Options, Plan, Program, Tape, Var};
 use crate::{Error, Result};
 
@@ -186,13 +187,7 @@ impl Session {
     /// [`Error::NotFinite`] when a loss is NaN or infinite, naming the first tensor that went bad.
     pub fn take(&mut self, turn: Turn, showers: &Showers) -> Result<Option<Losses>> {
         let conditions = showers.labels(&self.system.conditions())?;
-        let event = self.turns * self.batch as u64;
-        let random = [
-            self.seed as u32,
-            (self.seed >> 32) as u32,
-            event as u32,
-            (event >> 32) as u32,
-        ];
+        let random = random::key(self.seed, self.turns * self.batch as u64);
         let profiled = self.profile.is_some();
         self.compiled(turn.step)?.taken += 1;
         let updates = self.updates(turn.step);

@@ -1,6 +1,6 @@
 //! Which showers a batch consists of, by addressed random numbers: the same on every machine and in any order of batches.
 
-use crate::ops::random::random_bits;
+use crate::ops::random;
 
 /// Where the numbers of one kind of batch come from.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +13,7 @@ pub(super) struct Draw {
 impl Draw {
     /// Number `element` of batch `batch`, below `limit`.
     fn below(self, batch: usize, element: usize, limit: usize) -> usize {
-        let bits = random_bits(self.seed, self.stream, batch as u64, element as u32);
-        ((u64::from(bits) * limit as u64) >> 32) as usize
+        random::below(self.seed, self.stream, batch as u64, element as u32, limit)
     }
 
     /// `size` of `events` showers, each drawn from all.

@@ -255,12 +255,6 @@ impl Config {
                 "padded must be no smaller than shape",
             )?;
         }
-        if let Some(post) = &self.post {
-            require(
-                (2..=100).contains(&post.layers),
-                "post.layers must be 2 to 100",
-            )?;
-        }
         if let Some(s) = &self.critic.statistics {
             require(!s.widths.is_empty(), "statistics.widths must not be empty")?;
         }
@@ -275,8 +269,8 @@ impl Config {
             return Ok(());
         };
         require(
-            post.layers >= 4 && post.channels >= 2,
-            "post needs at least 4 layers and 2 channels",
+            (4..=100).contains(&post.layers) && post.channels >= 2,
+            "post.layers must be 4 to 100 and post.channels at least 2",
         )?;
         require(
             post.kernels.len() <= 3 && post.kernels.iter().all(|k| k.size * k.stride * k.limit > 0),

@@ -1,15 +1,11 @@
 //! What each kind of step minimises.
 
 use super::config::Post;
-use super::{BibAe, LATENT};
+use super::{BibAe, INTERPOLATION, LATENT, PRIOR};
 use crate::losses::{self, PenaltyNorm};
 use crate::models::Build;
 use crate::nn::Mode;
 use crate::tape::Var;
-
-/// Streams of random numbers: N(0, 1) to compare latent values with, and where a gradient is penalised.
-const PRIOR: u32 = 1;
-const INTERPOLATION: u32 = 2;
 
 /// What encoder and decoder make of the showers of a batch.
 struct Coded<'t> {
@@ -53,7 +49,7 @@ impl BibAe {
         name: &'static str,
         build: &Build<'t>,
     ) -> Vec<(&'static str, Var<'t>)> {
-        let (real, energy) = (self.real(build), self.energy(build));
+        let (real, energy) = (build.real(&self.config.preprocess), self.energy(build));
         let fake = self.code(build, Mode::Serve).decoded.detach();
         let net = build.net(name, Mode::Train);
         let estimate = self.critic(&net, real, real, energy).mean_all()
@@ -112,7 +108,7 @@ impl BibAe {
     /// Encoder and decoder learn to please the critics.
     pub(super) fn autoencoder_losses<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
         let weight = &self.config.loss;
-        let (real, energy) = (self.real(build), self.energy(build));
+        let (real, energy) = (build.real(&self.config.preprocess), self.energy(build));
         let coded = self.code(build, Mode::Train);
         let kld = losses::kld(coded.mu, coded.logvar);
         // The same cells' difference is noted even where it has no weight: it tells how training goes.
@@ -156,7 +152,7 @@ impl BibAe {
         if copy {
             return vec![("copy", copied)];
         }
-        let real = self.real(build);
+        let real = build.real(&self.config.preprocess);
         let mut loss = copied * p.mse;
         let mut noted = vec![("post_mse", copied)];
         let mut add = |weight: f32, name, value| {

@@ -22,9 +22,11 @@ use crate::nn::{Mode, Network};
 use crate::ops::Optimizer;
 use crate::tape::Var;
 
-/// Stream of random numbers of latent values.
+/// Streams of random numbers: latent values, N(0, 1) to compare them with, and where a gradient is penalised.
 const LATENT: u32 = 0;
-/// Those of the prior: codes that it learns from, and two for codes that it draws. `losses.rs` has 1 and 2.
+const PRIOR: u32 = 1;
+const INTERPOLATION: u32 = 2;
+/// Those of the prior: codes that it learns from, and two for codes that it draws.
 const CODES: u32 = 3;
 const DRAWN: u32 = 4;
 
@@ -90,13 +92,6 @@ impl BibAe {
         kinds
     }
 
-    /// Showers of the batch as networks see them.
-    fn real<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        self.config
-            .preprocess
-            .forward(build.showers(), build.energy())
-    }
-
     /// Incident energy as networks see it, `[1,N]`.
     fn energy<'t>(&self, build: &Build<'t>) -> Var<'t> {
         build.energy() * (1.0 / self.config.energy_scale)
@@ -105,7 +100,11 @@ impl BibAe {
     /// Mean and logarithm of the variance of the values, `[encoded,N]` each, that the encoder gives for the batch.
     fn encode<'t>(&self, build: &Build<'t>, mode: Mode) -> (Var<'t>, Var<'t>) {
         let net = build.net("encoder", mode);
-        self.encoder(&net, self.real(build), self.energy(build))
+        self.encoder(
+            &net,
+            build.real(&self.config.preprocess),
+            self.energy(build),
+        )
     }
 
     /// Latent values `[latent,N]` to generate showers from, and what the prior wants the cells to sum to.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LABELS, SLOPE, noise, rise, spec, start};
+use super::{LABELS, NOISE, SLOPE, rise, spec, start};
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
@@ -166,7 +166,7 @@ impl Gan {
         let [low, high] = c.energies;
         let energy = build.uniform(LABELS, &[1, build.batch()]) * (high - low) + low;
         let energy = energy * (1.0 / c.energy_scale);
-        let noise = noise(build, c.latent, c.normal_noise);
+        let noise = build.noise(NOISE, c.latent, c.normal_noise);
         let net = build.net("generator", mode);
         [self.generator(&net, noise, energy), energy]
     }
@@ -255,7 +255,7 @@ impl System for Gan {
             return vec![("generator", losses::bce_with_logits(logits, target(1.0)))];
         }
         let c = &self.config;
-        let real = c.preprocess.forward(build.showers(), build.energy());
+        let real = build.real(&c.preprocess);
         let energy = build.energy() * (1.0 / c.energy_scale);
         let [fake, wanted] = self.fake(build, Mode::Serve);
         // Each kind of shower meets the batch norm by itself.
@@ -274,7 +274,7 @@ impl System for Gan {
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
         let c = &self.config;
-        let noise = noise(build, c.latent, c.normal_noise);
+        let noise = build.noise(NOISE, c.latent, c.normal_noise);
         let energy = build.energy() * (1.0 / c.energy_scale);
         let seen = self.generator(&build.trained("generator"), noise, energy);
         c.preprocess.backward(seen, build.energy())

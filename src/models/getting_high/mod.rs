@@ -9,7 +9,6 @@ mod wgan;
 pub use gan::Gan;
 pub use wgan::Wgan;
 
-use super::Build;
 use crate::nn::{Net, Norm};
 use crate::ops::ConvSpec;
 use crate::tape::Var;
@@ -50,13 +49,4 @@ fn rise<'t>(net: &Net<'t>, mut x: Var<'t>, channels: &[usize], norm: Norm) -> Va
     x = net.conv_transpose3d("cells", x, 1, [3; 3], (&spec(1, 2), [0; 3]), false);
     let shape = x.shape();
     x.relu().reshape(shape.get(1..).unwrap_or(&[]))
-}
-
-/// Noise of `length` numbers, normal or uniform in (-1, 1).
-fn noise<'t>(build: &Build<'t>, length: usize, normal: bool) -> Var<'t> {
-    let shape = [length, build.batch()];
-    match normal {
-        true => build.normal(NOISE, &shape),
-        false => build.uniform(NOISE, &shape) * 2.0 - 1.0,
-    }
 }

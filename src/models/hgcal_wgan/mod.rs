@@ -44,12 +44,7 @@ impl HgcalWgan {
     }
 
     fn noise<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        let shape = [self.config.latent, build.batch()];
-        if self.config.normal_noise {
-            build.normal(NOISE, &shape)
-        } else {
-            build.uniform(NOISE, &shape) * 2.0 - 1.0
-        }
+        build.noise(NOISE, self.config.latent, self.config.normal_noise)
     }
 
     /// Mean squared errors of both constrainers on showers with known labels.
@@ -71,12 +66,6 @@ impl HgcalWgan {
             losses::mse(energy, labels.slice(0, 0, 1)),
             losses::mse(position, labels.slice(0, 1, 3)),
         ]
-    }
-
-    fn real<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        self.config
-            .preprocess
-            .forward(build.showers(), build.energy())
     }
 }
 
@@ -242,7 +231,7 @@ impl System for HgcalWgan {
 
     fn losses<'t>(&self, step: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
         let labels = self.labels(build);
-        let real = self.real(build);
+        let real = build.real(&self.config.preprocess);
         match step {
             CRITIC => {
                 let fake = self

@@ -74,13 +74,6 @@ impl Family for Vae {
 }
 
 impl Vae {
-    /// The images of the batch as networks see them, `[1,H,W,N]`.
-    fn real<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        self.config
-            .preprocess
-            .forward(build.showers(), build.energy())
-    }
-
     /// Incident energy as networks see it, of a conditional model.
     fn energy<'t>(&self, build: &Build<'t>) -> Option<Var<'t>> {
         let label = || build.energy() * (1.0 / self.config.energy_scale);
@@ -116,7 +109,7 @@ impl Vae {
     }
 
     fn autoencoder<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
-        let (real, energy) = (self.real(build), self.energy(build));
+        let (real, energy) = (build.real(&self.config.preprocess), self.energy(build));
         let (encoder, code, made) = self.reconstruct(build, real, Mode::Train);
         let seen = Pair { real, made };
         let cells = Pair {
@@ -148,7 +141,7 @@ impl Vae {
     }
 
     fn critic<'t>(&self, build: &Build<'t>, penalty: f32) -> Vec<(&'static str, Var<'t>)> {
-        let (real, energy) = (self.real(build), self.energy(build));
+        let (real, energy) = (build.real(&self.config.preprocess), self.energy(build));
         let fake = self.reconstruct(build, real, Mode::Serve).2.detach();
         let net = build.net("critic", Mode::Train);
         let [loss, estimate, steepness] = losses::wasserstein_critic(
@@ -283,7 +276,12 @@ impl LatentSpace for Vae {
 
     fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
         let net = build.trained("encoder");
-        self.encode(&net, self.real(build), self.energy(build)).mean
+        self.encode(
+            &net,
+            build.real(&self.config.preprocess),
+            self.energy(build),
+        )
+        .mean
     }
 
     fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t> {

@@ -299,7 +299,7 @@ impl System for Autoencoder {
 
     fn losses<'t>(&self, _: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
         let c = &self.config;
-        let images = c.preprocess.forward(build.showers(), build.energy());
+        let images = build.real(&c.preprocess);
         let (encoder, decoder) = (
             build.net("encoder", Mode::Train),
             build.net("decoder", Mode::Train),
@@ -365,7 +365,7 @@ impl LatentSpace for Autoencoder {
 
     fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
         let c = &self.config;
-        let images = c.preprocess.forward(build.showers(), build.energy());
+        let images = build.real(&c.preprocess);
         let seen = c
             .conditions
             .seen(&build.trained("decoder"), build.conditions());

@@ -233,7 +233,7 @@ impl System for E2eSae {
 
     fn losses<'t>(&self, _: usize, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
         let c = &self.config;
-        let images = c.preprocess.forward(build.showers(), build.energy());
+        let images = build.real(&c.preprocess);
         let [encoder, decoder, noise] =
             ["encoder", "decoder", "noise"].map(|name| build.net(name, Mode::Train));
         let seen = c.conditions.seen(&noise, build.conditions());
@@ -270,8 +270,7 @@ impl LatentSpace for E2eSae {
     }
 
     fn encode_batch<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        let preprocess = &self.config.preprocess;
-        let images = preprocess.forward(build.showers(), build.energy());
+        let images = build.real(&self.config.preprocess);
         self.encode(&build.trained("encoder"), images)
     }
 

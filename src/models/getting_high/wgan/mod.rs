@@ -6,7 +6,7 @@ pub use config::Config;
 
 use config::Constrainer;
 
-use super::{INTERPOLATION, SLOPE, noise, rise, start};
+use super::{INTERPOLATION, NOISE, SLOPE, rise, start};
 use crate::Result;
 use crate::losses::{self, PenaltyNorm};
 use crate::models::regressor::{self, Layers};
@@ -107,7 +107,7 @@ impl Wgan {
     }
 
     fn noise<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        noise(build, self.config.latent, self.config.normal_noise)
+        build.noise(NOISE, self.config.latent, self.config.normal_noise)
     }
 }
 
@@ -217,7 +217,7 @@ impl System for Wgan {
         let (showers, energy) = (build.showers(), self.energy(build));
         match (step, &c.constrainer) {
             (CRITIC, _) => {
-                let real = c.preprocess.forward(showers, build.energy());
+                let real = build.real(&c.preprocess);
                 let net = build.net("generator", Mode::Serve);
                 let fake = self.generator(&net, self.noise(build), energy).detach();
                 let net = build.net("critic", Mode::Train);

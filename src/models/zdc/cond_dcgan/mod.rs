@@ -73,13 +73,6 @@ impl CondDcgan {
         build.normal(stream, &[self.config.latent, build.batch()])
     }
 
-    /// The showers of the batch as networks see them.
-    fn real<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        self.config
-            .preprocess
-            .forward(build.showers(), build.energy())
-    }
-
     /// The conditions of the batch as networks see them; the generator keeps their mean and spread.
     fn seen<'t>(&self, build: &Build<'t>) -> Option<Var<'t>> {
         let net = build.net("generator", Mode::Infer);
@@ -87,7 +80,7 @@ impl CondDcgan {
     }
 
     fn discriminator_losses<'t>(&self, build: &Build<'t>) -> Vec<(&'static str, Var<'t>)> {
-        let (real, seen) = (self.real(build), self.seen(build));
+        let (real, seen) = (build.real(&self.config.preprocess), self.seen(build));
         let order = order(build);
         let shuffled = seen.map(|c| c.gather(1, order, true));
         let pass = Pass::new(build.net("generator", Mode::Serve), build, GENERATED);
@@ -126,7 +119,7 @@ impl CondDcgan {
         if let Some(c) = &self.config.coordinates {
             let net = build.net("coordinates", Mode::Infer);
             let found = self.judge(Pass::new(net, build, LOCATED), fake, None, 2)[1];
-            let wanted = brightest(self.real(build)).gather(1, order, true);
+            let wanted = brightest(build.real(&self.config.preprocess)).gather(1, order, true);
             let error = (found - wanted).square().sum(&[0]).mean_all();
             loss = loss + error * c.weight;
             parts.push(("coordinate_error", error));
@@ -162,7 +155,7 @@ impl CondDcgan {
         let c = self.seen(build)?;
         let near = (losses::squared_distances(c, c) * (-0.5 / (bandwidth * bandwidth))).exp();
         let near = near / near.sum_keep(&[0]);
-        let x = self.real(build).flatten();
+        let x = build.real(&self.config.preprocess).flatten();
         let variance = (x.square().matmul(near) - x.matmul(near).square()).relu();
         let spread = variance.sqrt().sum_keep(&[0]);
         let (low, high) = (spread.min_keep(&[1]), spread.max_keep(&[1]));
@@ -355,7 +348,7 @@ impl System for CondDcgan {
             Kind::Discriminator => self.discriminator_losses(build),
             Kind::Generator => self.generator_losses(build),
             Kind::Coordinates => {
-                let real = self.real(build);
+                let real = build.real(&self.config.preprocess);
                 let net = build.net("coordinates", Mode::Train);
                 let found = self.judge(Pass::new(net, build, LOCATED), real, None, 2)[1];
                 let error = (found - brightest(real)).square().sum(&[0]).mean_all();
