@@ -34,8 +34,6 @@ pub struct Turn {
 pub struct Progress {
     /// Iterations done.
     pub iteration: u64,
-    /// Epochs done, with the fraction of the present one.
-    pub epoch: f64,
     /// Share of the whole training that is done, 0 to 1.
     pub share: f64,
 }

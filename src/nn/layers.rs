@@ -307,7 +307,7 @@ impl<'t> Net<'t> {
     /// `[C,1,..,1]`, the voxels' extents as `[D,H,W,1]`.
     #[track_caller]
     fn affine(&self, name: &str, x: Var<'t>, shape: &[usize], rank: usize) -> Var<'t> {
-        let w = self.parameter(&format!("{name}.weight"), shape, Init::Constant(1.0));
+        let w = self.parameter(&format!("{name}.weight"), shape, self.scale_init());
         let b = self.parameter(&format!("{name}.bias"), shape, Init::Constant(0.0));
         x * w.unsqueeze_to(rank) + b.unsqueeze_to(rank)
     }
@@ -318,7 +318,7 @@ impl<'t> Net<'t> {
     pub fn batch_norm(&self, name: &str, x: Var<'t>, momentum: f32) -> Var<'t> {
         let c = x.extent(0);
         let w = self
-            .parameter(&format!("{name}.weight"), &[c], Init::Constant(1.0))
+            .parameter(&format!("{name}.weight"), &[c], self.scale_init())
             .unsqueeze_to(x.rank());
         let b = self
             .parameter(&format!("{name}.bias"), &[c], Init::Constant(0.0))

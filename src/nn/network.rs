@@ -168,7 +168,8 @@ impl<'t> Net<'t> {
         }
     }
 
-    /// The same network, whose linear and convolution layers declare weights that start as `init`, or by their fan-in.
+    /// The same network, whose linear and convolution layers declare weights that start as `init`, or by their fan-in; if
+    /// normal, the factors of norms spread as much about 1.
     pub fn starting(self, init: Option<Init>) -> Self {
         Self { init, ..self }
     }
@@ -204,6 +205,15 @@ impl<'t> Net<'t> {
     /// How a weight starts that sees `fan_in` inputs.
     pub(super) fn weight_init(&self, fan_in: usize) -> Init {
         self.init.unwrap_or(Init::fan_in(fan_in))
+    }
+
+    /// How the factors of a norm start: at 1, with as much spread as weights have where these start normal (DCGAN,
+    /// arXiv:1511.06434, whose code starts both so).
+    pub(super) fn scale_init(&self) -> Init {
+        match self.init {
+            Some(Init::Normal { std, .. }) => Init::Normal { mean: 1.0, std },
+            _ => Init::Constant(1.0),
+        }
     }
 
     /// The tape.

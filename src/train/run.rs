@@ -181,7 +181,6 @@ pub fn train(
         }
         let progress = Progress {
             iteration,
-            epoch: iteration as f64 / per_epoch,
             share: iteration as f64 / iterations as f64,
         };
         let showers = batches.next_batch()?;

@@ -62,7 +62,6 @@ fn a_training_goes_through_its_phases() {
     let names = |system: &dyn System, share: f64| -> Vec<&'static str> {
         let at = Progress {
             iteration: 7,
-            epoch: 0.5,
             share,
         };
         let (turns, steps) = (system.schedule(at), system.steps());
@@ -85,7 +84,6 @@ fn a_training_goes_through_its_phases() {
     let rate = |share: f64| {
         let at = Progress {
             iteration: 0,
-            epoch: 0.0,
             share,
         };
         frozen.schedule(at)[0].learning_rate

@@ -118,7 +118,7 @@ def cases():
         observables=[dict(kind=k, offset=o, scale=s) for k, o, s in zip(kinds_of, [1.0, 40.0, 60.0, 3.0, 1.0], [1.0, 0.05, 0.03, 0.7, 0.4])],
         threshold=0.3, code_scale=0.8, energy_scale=50.0, rescale=True,
     )
-    with_flow = dict(density, prior=fitted(dict(flow=flow)))
+    with_flow = dict(density, prior=fitted(dict(flow=flow)), decoder=dict(density["decoder"], observables=True))
     vae_gan = {k: v for k, v in photons.items() if k not in ("latent_critic", "post")}
     vae_gan["critic"] = dict(photons["critic"], difference=False)
     vae_gan["loss"] = dict(photons["loss"], latent_critic=0.0, mmd=0.0)
@@ -245,7 +245,8 @@ def code(ctx, x, energy):
     noise = c["latent"] - c["encoded"]
     z = pad(mu, (0, noise)) + ctx.normal(LATENT, c["latent"]) * (0.5 * pad(logvar, (0, noise))).exp()
 
-    v = torch.cat([z, energy], 1)
+    seen = [prior.observed(ctx, c["prior"])] if c["decoder"].get("observables") else []
+    v = torch.cat([z, energy] + seen, 1)
     start = c["decoder"]["start"]
     for i, width in enumerate(c["decoder"]["dense"] + [math.prod(start)]):
         v = leaky_relu(ctx.linear(f"decoder.dense{i}", v, width), slope)

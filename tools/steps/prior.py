@@ -78,11 +78,16 @@ def spline(x, params, bins, bound):
     return torch.where(inside, y, x), torch.where(inside, slope.log(), torch.zeros_like(x))
 
 
-def flow_losses(ctx, codes, prior):
+def observed(ctx, prior):
+    """The observables [N,k] of the batch as the flow sees them."""
     f = prior["model"]["flow"]
     kept = torch.where(ctx.showers < f["threshold"], torch.zeros_like(ctx.showers), ctx.showers)
-    rows = [(observable(o["kind"], kept, ctx.energy) - o["offset"]) * o["scale"] for o in f["observables"]]
-    x = torch.cat(rows + [codes * f["code_scale"]], 1).detach()
+    return torch.cat([(observable(o["kind"], kept, ctx.energy) - o["offset"]) * o["scale"] for o in f["observables"]], 1)
+
+
+def flow_losses(ctx, codes, prior):
+    f = prior["model"]["flow"]
+    x = torch.cat([observed(ctx, prior), codes * f["code_scale"]], 1).detach()
     n, d = x.shape
     condition = ctx.energy / f["energy_scale"]
     log_det = torch.zeros(n)
@@ -112,7 +117,5 @@ def flow_losses(ctx, codes, prior):
 
 def losses(ctx, mean, log_variance, stream):
     prior = ctx.config["prior"]
-    if "kde" in prior["model"]:
-        return collect(ctx, mean, prior)
     codes = mean + (0.5 * log_variance).exp() * ctx.normal(stream, mean.shape[1])
-    return flow_losses(ctx, codes, prior)
+    return (collect if "kde" in prior["model"] else flow_losses)(ctx, codes, prior)

@@ -69,7 +69,6 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             for _ in 0..CYCLE {
                 let at = Progress {
                     iteration,
-                    epoch: 0.0,
                     share: 0.0,
                 };
                 for turn in session.system().schedule(at) {

@@ -130,6 +130,9 @@ pub struct Decoder {
     pub start: [usize; 4],
     /// Convolutions; the last gives the cells.
     pub convs: Vec<Conv>,
+    /// Whether it sees beside the energy the observables that the prior draws: those of the shower itself in training.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observables: bool,
 }
 
 /// Sizes of the critic: streams side by side, joined by dense layers. It sees a shower and a candidate for it.
@@ -214,7 +217,7 @@ pub struct Post {
     pub epochs: f64,
     /// Whether encoder, decoder and critics go on learning beside it.
     pub joint: bool,
-    /// Learning rate, which shrinks from its own first epoch on.
+    /// Learning rate, which shrinks from the first epoch of the training on, as the others do.
     pub rate: Decaying,
     /// Weight of the mean squared difference to its input.
     pub mse: f32,
@@ -229,6 +232,12 @@ pub struct Post {
 }
 
 impl Config {
+    /// How many observables the decoder sees.
+    pub(super) fn observables(&self) -> usize {
+        let prior = self.prior.as_ref().filter(|_| self.decoder.observables);
+        prior.map_or(0, |p| p.model.observables())
+    }
+
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) with what makes no sense.
     pub(super) fn check(&self) -> Result<()> {
@@ -258,6 +267,10 @@ impl Config {
         if let Some(s) = &self.critic.statistics {
             require(!s.widths.is_empty(), "statistics.widths must not be empty")?;
         }
+        require(
+            !self.decoder.observables || self.observables() > 0,
+            "decoder.observables needs a prior that draws some",
+        )?;
         if let Some(prior) = &self.prior {
             prior.model.check()?;
             require(

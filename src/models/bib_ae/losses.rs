@@ -34,7 +34,9 @@ impl BibAe {
             Mode::Infer => build.trained("decoder"),
             _ => build.net("decoder", mode),
         };
-        let decoded = self.decoder(&net, z, self.energy(build));
+        let prior = c.prior.as_ref().filter(|_| c.decoder.observables);
+        let observed = prior.and_then(|p| p.model.observed(build, build.showers()));
+        let decoded = self.decoder(&net, z, self.condition(build, observed));
         Coded {
             mu,
             logvar,

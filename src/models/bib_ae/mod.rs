@@ -15,7 +15,7 @@ mod small;
 
 pub use config::Config;
 
-use super::latent;
+use super::latent::{self, Drawn};
 use super::{Build, Family, LatentSpace, Preprocess, Preset, Progress, Step, System, Turn};
 use crate::Result;
 use crate::nn::{Mode, Network};
@@ -107,19 +107,32 @@ impl BibAe {
         )
     }
 
-    /// Latent values `[latent,N]` to generate showers from, and what the prior wants the cells to sum to.
-    fn drawn<'t>(&self, build: &Build<'t>) -> (Var<'t>, Option<Var<'t>>) {
+    /// What the decoder sees beside latent values, `[1 + k,N]`: the energy and `observables` `[k,N]`.
+    fn condition<'t>(&self, build: &Build<'t>, observables: Option<Var<'t>>) -> Var<'t> {
+        let energy = self.energy(build);
+        match observables.filter(|_| self.config.decoder.observables) {
+            Some(observables) => Var::concat(&[energy, observables], 0),
+            None => energy,
+        }
+    }
+
+    /// What showers are generated from, codes of the length of all latent values.
+    fn drawn<'t>(&self, build: &Build<'t>) -> Drawn<'t> {
         let c = &self.config;
         let noise = build.normal(LATENT, &[c.latent, build.batch()]);
         let Some(prior) = &c.prior else {
-            return (noise, None);
+            return Drawn {
+                codes: noise,
+                observables: None,
+                energy_sum: None,
+            };
         };
-        let drawn = prior.model.draw(build, c.encoded, DRAWN);
-        let mut z = drawn.codes;
+        let mut drawn = prior.model.draw(build, c.encoded, DRAWN);
         if c.latent > c.encoded {
-            z = Var::concat(&[z, noise.slice(0, c.encoded, c.latent)], 0);
+            let noise = noise.slice(0, c.encoded, c.latent);
+            drawn.codes = Var::concat(&[drawn.codes, noise], 0);
         }
-        (z, drawn.energy_sum)
+        drawn
     }
 
     /// The networks that the prior's step updates.
@@ -176,7 +189,8 @@ impl System for BibAe {
             })?,
             Network::declare("decoder", |net| {
                 let t = net.tape();
-                self.decoder(net, t.input("z", &[c.latent, N]), t.input("e", &[1, N]));
+                let condition = t.input("e", &[1 + c.observables(), N]);
+                self.decoder(net, t.input("z", &[c.latent, N]), condition);
             })?,
         ];
         for name in self.critics() {
@@ -248,7 +262,7 @@ impl System for BibAe {
         };
         let rate = |kind: &Kind| match (kind, post, &c.latent_critic) {
             (Kind::Prior, ..) => prior.map_or(0.0, |p| p.rate.at(epoch - prior_start)),
-            (Kind::Copy | Kind::Post, Some(p), _) => p.rate.at(epoch - c.epochs),
+            (Kind::Copy | Kind::Post, Some(p), _) => p.rate.at(epoch),
             (Kind::LatentCritic, _, Some(l)) => l.rate.at(epoch),
             _ => c.rate.at(epoch),
         };
@@ -299,9 +313,9 @@ impl System for BibAe {
     }
 
     fn sample<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        let (z, energy_sum) = self.drawn(build);
-        let cells = self.decoded(build, z);
-        match energy_sum {
+        let drawn = self.drawn(build);
+        let cells = self.decoded(build, drawn.codes, drawn.observables);
+        match drawn.energy_sum {
             Some(sum) => latent::rescaled(cells, sum),
             None => cells,
         }
@@ -322,20 +336,22 @@ impl LatentSpace for BibAe {
     }
 
     fn draw_codes<'t>(&self, build: &Build<'t>) -> Var<'t> {
-        self.drawn(build).0.slice(0, 0, self.config.encoded)
+        self.drawn(build).codes.slice(0, 0, self.config.encoded)
     }
 
     fn decode_codes<'t>(&self, build: &Build<'t>, codes: Var<'t>) -> Var<'t> {
         let more = self.config.latent - self.config.encoded;
-        self.decoded(build, codes.pad(&[(0, more), (0, 0)], 0.0))
+        let z = codes.pad(&[(0, more), (0, 0)], 0.0);
+        self.decoded(build, z, self.drawn(build).observables)
     }
 }
 
 impl BibAe {
-    /// Showers in the file's unit of latent values `[latent,N]`.
-    fn decoded<'t>(&self, build: &Build<'t>, z: Var<'t>) -> Var<'t> {
+    /// Showers in the file's unit of latent values `[latent,N]` and what the prior drew with them.
+    fn decoded<'t>(&self, build: &Build<'t>, z: Var<'t>, observables: Option<Var<'t>>) -> Var<'t> {
         let energy = self.energy(build);
-        let mut seen = self.decoder(&build.trained("decoder"), z, energy);
+        let condition = self.condition(build, observables);
+        let mut seen = self.decoder(&build.trained("decoder"), z, condition);
         if let Some(p) = &self.config.post {
             seen = self.post(&build.trained("post"), p, seen, energy);
         }

@@ -35,12 +35,12 @@ impl BibAe {
         )
     }
 
-    /// Showers as networks see them from latent values `[latent, N]`.
-    pub(super) fn decoder<'t>(&self, net: &Net<'t>, z: Var<'t>, energy: Var<'t>) -> Var<'t> {
+    /// Showers as networks see them from latent values `[latent, N]` and what it sees beside them.
+    pub(super) fn decoder<'t>(&self, net: &Net<'t>, z: Var<'t>, condition: Var<'t>) -> Var<'t> {
         let c = &self.config;
         let [channels, depth, height, width] = c.decoder.start;
         let n = z.extent(1);
-        let mut h = Var::concat(&[z, energy], 0);
+        let mut h = Var::concat(&[z, condition], 0);
         let to_start = channels * depth * height * width;
         let widths = c.decoder.dense.iter().copied().chain([to_start]);
         for (i, outputs) in widths.enumerate() {

@@ -90,9 +90,14 @@ pub(super) fn density(points: usize, bandwidth: f32, epochs: f64) -> Option<Prio
 }
 
 /// Flow that draws visible energy, hits, depth and start of pion showers along with their codes; the shower is scaled to
-/// that energy. `blocks`, couplings in half a block, and widths of hidden layers; offsets and scales are those of pions of
-/// 80 to 160 GeV in the CALICE AHCAL, and bring each observable to the size of one.
-pub(super) fn flow(blocks: usize, couplings: usize, [hidden, spline_hidden]: [usize; 2]) -> Latent {
+/// that energy. `blocks`, couplings in half a block, widths of hidden layers, and the factor on codes; offsets and scales
+/// of observables are those of pions of 80 to 160 GeV in the CALICE AHCAL, and bring each to the size of one.
+pub(super) fn flow(
+    blocks: usize,
+    couplings: usize,
+    [hidden, spline_hidden]: [usize; 2],
+    code_scale: f32,
+) -> Latent {
     let observable = |kind, offset, scale| Observable {
         kind,
         offset,
@@ -112,7 +117,7 @@ pub(super) fn flow(blocks: usize, couplings: usize, [hidden, spline_hidden]: [us
             observable(Kind::Start, 8.0, 0.15),
         ],
         threshold: 0.2367,
-        code_scale: 1.0,
+        code_scale,
         energy_scale: 160.0,
         rescale: true,
     })
@@ -154,6 +159,7 @@ pub(super) fn photons() -> Config {
                 cubic(16, 3, 1, 1),
                 bare(cubic(1, 3, 1, 1)),
             ],
+            observables: false,
         },
         critic: Critic {
             convs: vec![
@@ -258,6 +264,7 @@ fn hadron() -> Config {
                 cubic(16, 3, 1, 1),
                 bare(cubic(1, 3, 1, 1)),
             ],
+            ..base.decoder
         },
         critic: Critic {
             convs: vec![
@@ -343,10 +350,13 @@ fn ahcal() -> Config {
                 cubic(16, 3, 1, 1),
                 bare(cubic(1, 3, 1, 1)),
             ],
+            observables: true,
             ..base.decoder
         },
         prior: Some(Prior {
-            model: flow(8, 3, [10, 4]),
+            // Codes over ten, as published.
+            model: flow(8, 3, [10, 4], 0.1),
+            // Published: 200 epochs in batches of 2048, a thirteenth of these steps.
             epochs: 20.0,
             rate: Decaying {
                 start: 1e-4,

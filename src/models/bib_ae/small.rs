@@ -37,6 +37,7 @@ pub(super) fn photons() -> Config {
                 bare(up(4, 4, 2, 1, 0)),
                 bare(cubic(1, 3, 1, 1)),
             ],
+            observables: false,
         },
         critic: Critic {
             convs: vec![
@@ -62,7 +63,7 @@ pub(super) fn photons() -> Config {
         },
         rate,
         epochs: 10.0,
-        // Scott's rule makes codes of 32 numbers a quarter wider than they are with so few points.
+        // Scott's rule makes codes of 12 numbers a quarter wider than they are with so few points.
         prior: density(2048, 0.5, 0.5),
         post: base.post.map(|p| Post {
             channels: 8,
@@ -116,6 +117,7 @@ pub(super) fn pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
                 bare(to_25(4, [1; 3])),
                 bare(cubic(1, 3, 1, 1)),
             ],
+            observables: !wide,
             ..base.decoder
         },
         critic: Critic {
@@ -139,7 +141,7 @@ pub(super) fn pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
         prior: match wide {
             true => base.prior,
             false => Some(Prior {
-                model: flow(1, 2, [4, 2]),
+                model: flow(1, 2, [4, 2], 1.0),
                 epochs: 8.0,
                 rate: Decaying {
                     start: 2e-3,

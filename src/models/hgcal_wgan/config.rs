@@ -106,7 +106,7 @@ pub struct Critic {
 pub struct Constrainer {
     /// Channels of the six convolutions.
     pub channels: [usize; 6],
-    /// Epochs in which they are trained.
+    /// Epochs of the rates' in which they are trained; a shorter training has as large a share of them.
     pub epochs: f64,
     /// Their learning rate.
     pub rate: f32,

@@ -190,12 +190,10 @@ impl System for HgcalWgan {
 
     fn schedule(&self, at: Progress) -> Vec<Turn> {
         let mut turns = Vec::new();
-        if let Some(k) = self
-            .config
-            .constrainer
-            .as_ref()
-            .filter(|k| at.epoch < k.epochs)
-        {
+        // Epochs as planned: a shorter training freezes them as early in its course.
+        let epoch = at.share * self.epochs();
+        let constrainer = self.config.constrainer.as_ref();
+        if let Some(k) = constrainer.filter(|k| epoch < k.epochs) {
             turns.push(Turn {
                 step: CONSTRAINERS,
                 learning_rate: k.rate,

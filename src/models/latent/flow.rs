@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Drawn;
 use crate::Result;
 use crate::losses::Projections;
 use crate::models::Build;
@@ -214,6 +215,15 @@ impl Flow {
         x
     }
 
+    /// The observables `[k,N]` of `showers` `[Z,X,Y,N]` as the flow sees them.
+    pub(super) fn observed<'t>(&self, build: &Build<'t>, showers: Var<'t>) -> Var<'t> {
+        let threshold = build.tape.constant(&[self.threshold], &[1]);
+        let (seen, energy) = (Projections::of(showers, threshold), build.energy());
+        let row = |o: &Observable| (o.kind.of(&seen, energy) - o.offset) * o.scale;
+        let rows: Vec<Var<'t>> = self.observables.iter().map(row).collect();
+        Var::concat(&rows, 0)
+    }
+
     /// Negative log-likelihood of codes `[d,N]` and the observables of `showers` `[Z,X,Y,N]`, per feature.
     pub(super) fn losses<'t>(
         &self,
@@ -222,31 +232,26 @@ impl Flow {
         codes: Var<'t>,
         showers: Var<'t>,
     ) -> Vec<(&'static str, Var<'t>)> {
-        let energy = build.energy();
-        let threshold = build.tape.constant(&[self.threshold], &[1]);
-        let seen = Projections::of(showers, threshold);
-        let mut rows: Vec<Var<'t>> = self
-            .observables
-            .iter()
-            .map(|o| (o.kind.of(&seen, energy) - o.offset) * o.scale)
-            .collect();
-        rows.push(codes * self.code_scale);
-        let x = Var::concat(&rows, 0).detach();
+        let mut x = codes * self.code_scale;
+        if !self.observables.is_empty() {
+            x = Var::concat(&[self.observed(build, showers), x], 0);
+        }
         let d = x.extent(0) as f32;
-        let (noise, log_det) = self.forward(net, x, energy * (1.0 / self.energy_scale));
+        let energy = build.energy() * (1.0 / self.energy_scale);
+        let (noise, log_det) = self.forward(net, x.detach(), energy);
         let half_log_tau = 0.5 * std::f32::consts::TAU.ln();
         let nll = noise.square().sum(&[0]) * 0.5 - log_det;
         vec![("nll", nll.mean_all() * (1.0 / d) + half_log_tau)]
     }
 
-    /// Codes `[d,N]` for the batch's energies and, where the flow draws it, the energy sum `[1,N]` in the file's unit.
+    /// Codes of length `codes` for the batch's energies, with the observables that belong to them.
     pub(super) fn draw<'t>(
         &self,
         build: &Build<'t>,
         net: &Net<'t>,
         codes: usize,
         stream: u32,
-    ) -> (Var<'t>, Option<Var<'t>>) {
+    ) -> Drawn<'t> {
         let (d, first) = (self.width(codes), self.observables.len());
         let energy = build.energy();
         let noise = build.normal(stream, &[d, build.batch()]);
@@ -259,7 +264,10 @@ impl Flow {
                 _ => None,
             }
         });
-        let codes = x.slice(0, first, d) * (1.0 / self.code_scale);
-        (codes, sum.filter(|_| self.rescale))
+        Drawn {
+            codes: x.slice(0, first, d) * (1.0 / self.code_scale),
+            observables: (first > 0).then(|| x.slice(0, 0, first)),
+            energy_sum: sum.filter(|_| self.rescale),
+        }
     }
 }

@@ -122,7 +122,9 @@ impl Kde {
         let empty = (cloud.filled.reshape(&[k, 1]) - 1.0) * 1e30;
         let gumbel = -(-build.uniform(stream, &[k, n]).log()).log();
         let score = log_weight + gumbel + empty;
-        let chosen = 1.0 - score.max_keep(&[0]).greater(score);
+        // Where kernels of equal energy tie, their mean.
+        let largest = 1.0 - score.max_keep(&[0]).greater(score);
+        let chosen = largest / largest.sum_keep(&[0]);
         let centre = cloud.codes.matmul(chosen);
         let off = energy - cloud.energy.matmul(chosen);
         // Within the kernel: a normal mixture of the residuals has their covariance, so no matrix needs a root.

@@ -30,6 +30,8 @@ pub enum Latent {
 pub struct Drawn<'t> {
     /// `[d,N]`
     pub codes: Var<'t>,
+    /// The observables that belong to them as [`Latent::observed`] gives them, if the distribution has some.
+    pub observables: Option<Var<'t>>,
     /// What the shower's cells shall sum to, `[1,N]` in the file's unit, if the distribution says so.
     pub energy_sum: Option<Var<'t>>,
 }
@@ -88,8 +90,25 @@ impl Latent {
         }
     }
 
-    /// The losses of the step that fits the distribution, on codes that the encoder gave as `mean` and `log_variance` `[d,N]` for `showers`
-    /// `[Z,X,Y,N]` in the file's unit. The density keeps means; the flow learns draws, at random stream `stream`.
+    /// How many observables it draws together with the codes.
+    pub fn observables(&self) -> usize {
+        match self {
+            Self::Normal | Self::Kde(_) => 0,
+            Self::Flow(flow) => flow.observables.len(),
+        }
+    }
+
+    /// These observables `[k,N]`, as the distribution scales them, of `showers` `[Z,X,Y,N]` in the file's unit; none if it
+    /// draws none.
+    pub fn observed<'t>(&self, build: &Build<'t>, showers: Var<'t>) -> Option<Var<'t>> {
+        match self {
+            Self::Flow(flow) if !flow.observables.is_empty() => Some(flow.observed(build, showers)),
+            _ => None,
+        }
+    }
+
+    /// The losses of the step that fits the distribution to codes as the decoder saw them: drawn, at random stream `stream`,
+    /// from the `mean` and `log_variance` `[d,N]` that the encoder gave for `showers` `[Z,X,Y,N]` in the file's unit.
     pub fn losses<'t>(
         &self,
         build: &Build<'t>,
@@ -97,25 +116,27 @@ impl Latent {
         showers: Var<'t>,
         stream: u32,
     ) -> Vec<(&'static str, Var<'t>)> {
+        let noise = build.normal(stream, &mean.shape());
+        let codes = mean + (log_variance * 0.5).exp() * noise;
         match self {
             Self::Normal => Vec::new(),
-            Self::Kde(kde) => kde.collect(build, &build.net("kde", Mode::Train), mean),
-            Self::Flow(flow) => {
-                let noise = build.normal(stream, &mean.shape());
-                let codes = mean + (log_variance * 0.5).exp() * noise;
-                flow.losses(build, &build.net("flow", Mode::Train), codes, showers)
-            }
+            Self::Kde(kde) => kde.collect(build, &build.net("kde", Mode::Train), codes),
+            Self::Flow(flow) => flow.losses(build, &build.net("flow", Mode::Train), codes, showers),
         }
     }
 
     /// Codes of length `d` for the batch's energies. Takes random streams `stream` and `stream + 1`.
     pub fn draw<'t>(&self, build: &Build<'t>, d: usize, stream: u32) -> Drawn<'t> {
-        let (codes, energy_sum) = match self {
-            Self::Normal => (build.normal(stream, &[d, build.batch()]), None),
-            Self::Kde(kde) => (kde.draw(build, &build.trained("kde"), d, stream), None),
-            Self::Flow(flow) => flow.draw(build, &build.trained("flow"), d, stream),
+        let codes = match self {
+            Self::Normal => build.normal(stream, &[d, build.batch()]),
+            Self::Kde(kde) => kde.draw(build, &build.trained("kde"), d, stream),
+            Self::Flow(flow) => return flow.draw(build, &build.trained("flow"), d, stream),
         };
-        Drawn { codes, energy_sum }
+        Drawn {
+            codes,
+            observables: None,
+            energy_sum: None,
+        }
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Constrainer {
     pub dense: Vec<usize>,
     /// Trained by Adam; otherwise by plain gradient descent.
     pub adam: bool,
-    /// Epochs in which it is trained.
+    /// Epochs of the rates' in which it is trained; a shorter training has as large a share of them.
     pub epochs: f64,
     /// Its learning rate.
     pub rate: f32,

@@ -188,7 +188,9 @@ impl System for Wgan {
                 learning_rate: rate(&c.generator_rates, at.share),
             }];
         }
-        let trained = c.constrainer.as_ref().filter(|k| at.epoch < k.epochs);
+        // Epochs as planned: a shorter training freezes it as early in its course.
+        let epoch = at.share * self.epochs();
+        let trained = c.constrainer.as_ref().filter(|k| epoch < k.epochs);
         let constrainer = trained.map(|k| Turn {
             step: CONSTRAINER,
             learning_rate: k.rate,
