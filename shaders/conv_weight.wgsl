@@ -136,7 +136,8 @@ fn conv_weight(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
     let taps = p.kernel_d * p.kernel_h * p.kernel_w;
     for (var e = t; e < QUADS * 32u; e += WG) {
         var r = 0.0;
-        for (var j = 0u; j < WG; j++) { r += lanes[e * WG + j]; }
+        // Each lane begins at its own number: side by side they would all wait for one bank of the memory.
+        for (var j = 0u; j < WG; j++) { r += lanes[e * WG + (j + t) % WG]; }
         let s = tile * 4u * QUADS + e / 8u;
         let term = term0 + e % 8u;
         if s < p.small && term < p.terms {

@@ -10,11 +10,11 @@ use super::{Global, output};
 /// Lists every adapter that can compute, and which one would be used
 #[derive(clap::Args)]
 pub struct Args {
-    /// Print one JSON object instead of the list [default: off]
+    /// Print one JSON object instead of the list
     #[arg(long)]
     json: bool,
     /// Compute on the device that would be used and compare with the host and with a reference device; prints one line to
-    /// report, in less than a minute [default: off]
+    /// report, in less than a minute
     #[arg(long)]
     check: bool,
 }
@@ -45,22 +45,31 @@ fn check(args: &Args, global: &Global) -> Result<()> {
     let gpu = global.gpu()?;
     let device = gpu.capabilities();
     let found = self_test(&gpu)?;
+    let of_tiers = found.tiers.iter();
+    let tiers: serde_json::Map<_, _> = of_tiers
+        .map(|(tier, difference)| (tier.name().to_owned(), json!(difference)))
+        .collect();
     let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
     if args.json {
         output::print_json(&json!({
             "passed": found.passed(), "calogen": version, "os": os, "name": device.name, "backend": device.backend,
-            "driver": device.driver, "difference": found.difference, "sum": found.sum, "from_reference": found.from_reference,
+            "driver": device.driver, "difference": found.difference, "tiers": tiers, "sum": found.sum, "from_reference": found.from_reference,
             "start_seconds": found.start_seconds, "shower_seconds": found.shower_seconds,
         }))?;
     } else {
+        let of_tiers = found.tiers.iter();
+        let list: String = of_tiers
+            .map(|(tier, difference)| format!("tier {} {difference:.0e}, ", tier.name()))
+            .collect();
         let line = format!(
-            "calogen {version} on {os}: {}, {}, {}: {}: random bits equal, fast kernels {:.0e} from plain ones, showers \
+            "calogen {version} on {os}: {}, {}, {}: {}: random bits equal, fast kernels {:.0e} from plain ones, {}showers \
              {:.0e} from the reference; first showers after {:.1} s, then {:.3} ms each",
             device.name,
             device.backend,
             device.driver,
             if found.passed() { "passed" } else { "FAILED" },
             found.difference,
+            list,
             found.from_reference,
             found.start_seconds,
             1e3 * found.shower_seconds

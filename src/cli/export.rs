@@ -28,7 +28,7 @@ pub struct Args {
     /// File format
     #[arg(long, value_name = "FORMAT", default_value = "onnx")]
     format: Format,
-    /// File to write [required]
+    /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Leave out an optional part of the model, such as the `post` processor or the `prior` of a BIB-AE; several times for

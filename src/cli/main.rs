@@ -25,7 +25,8 @@ use std::sync::Arc;
 
 use calogen::gpu::Gpu;
 use calogen::{Error, Result};
-use clap::{Parser, Subcommand};
+use clap::builder::StyledStr;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A module with `Args` and `run(&Args, &Global) -> Result<()>` for each variant; the text of its help stands at `Args`.
 macro_rules! commands {
@@ -91,9 +92,28 @@ impl Global {
     }
 }
 
+/// A command whose help says of every switch that it is off by default, and of every flag that must be given that it must.
+fn described(command: clap::Command) -> clap::Command {
+    let described_flag = |arg: Arg| {
+        let note = match arg.get_action() {
+            ArgAction::SetTrue => "[default: off]",
+            _ if arg.is_required_set() && !arg.is_positional() => "[required]",
+            _ => return arg,
+        };
+        let noted = |text: Option<&StyledStr>| text.map(|text| format!("{text} {note}"));
+        match (noted(arg.get_help()), noted(arg.get_long_help())) {
+            (Some(help), Some(long)) => arg.help(help).long_help(long),
+            (Some(help), None) => arg.help(help),
+            (None, _) => arg,
+        }
+    };
+    command.mut_args(described_flag).mut_subcommands(described)
+}
+
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(output::panicked));
-    let cli = match Cli::try_parse() {
+    let parsed = described(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(usage) => {
             // Nobody may be listening, and that is no error.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::check::{TIER_DIFFERENCE, difference};
 use super::{Form, Generator, filled};
 use crate::Result;
 use crate::gpu::{Tier, text_hash};
@@ -10,6 +11,8 @@ use crate::tape::{Options, Program, Tuned, tune};
 
 /// Batches timed in each tier, after one that is not.
 const ROUNDS: usize = 3;
+/// Showers of each tier that are compared with those of the portable one.
+const COMPARED: usize = 8;
 
 impl Generator {
     /// Times tiles for every convolution and dense layer of a batch, for about `budget`, and uses the fastest from now on,
@@ -47,7 +50,8 @@ impl Generator {
             .guarded(|| tune(&self.gpu, compile, budget, progress))
     }
 
-    /// Takes the fastest tier that the device offers for a batch of this size: timed once, then remembered, or `again`.
+    /// Takes the fastest tier that the device offers for a batch of this size: timed once, then remembered, or `again`. A tier
+    /// whose showers are not finite or not those of the portable one, but for rounding, is no candidate.
     ///
     /// # Errors
     /// What the device reports.
@@ -65,9 +69,16 @@ impl Generator {
             }
             _ => {
                 let mut fastest = (Tier::Portable, f64::INFINITY);
+                // `offered` begins with the portable tier.
+                let mut portable = Vec::new();
                 for &tier in &offered {
                     self.set_tier(tier)?;
-                    let seconds = self.seconds(batch)?;
+                    let (seconds, cells) = self.seconds(batch)?;
+                    if tier == Tier::Portable {
+                        portable = cells;
+                    } else if !(difference(&cells, &portable) <= TIER_DIFFERENCE) {
+                        continue;
+                    }
                     if seconds < fastest.1 {
                         fastest = (tier, seconds);
                     }
@@ -80,8 +91,8 @@ impl Generator {
         Ok(taken)
     }
 
-    /// The least time of a shower, of as many as this tier computes at once.
-    fn seconds(&mut self, batch: usize) -> Result<f64> {
+    /// The least time of a shower, of as many as this tier computes at once, and the cells of the first of them.
+    fn seconds(&mut self, batch: usize) -> Result<(f64, Vec<f32>)> {
         let batch = self.prepare(filled(batch), Form::Cells)?;
         let program = &self.programs[&(batch, Form::Cells)];
         self.gpu.guarded(|| {
@@ -95,7 +106,10 @@ impl Generator {
                     least = least.min(start.elapsed().as_secs_f64());
                 }
             }
-            Ok(least / batch as f64)
+            let compared = batch.min(COMPARED) * self.cells();
+            let read = program.start_read_first(Form::Cells.output(), compared)?;
+            let cells = bytemuck::pod_collect_to_vec(&read.wait(&self.gpu)?);
+            Ok((least / batch as f64, cells))
         })
     }
 

@@ -3,6 +3,9 @@
 use super::tier::Matrix;
 use crate::{Error, Result};
 
+/// The largest binding of Vulkan and DirectX 12, in bytes.
+const MOST_BYTES: u64 = i32::MAX as u64 & !255;
+
 /// What an adapter offers, as far as it matters here.
 #[derive(Clone, Debug)]
 pub struct Capabilities {
@@ -107,17 +110,22 @@ impl Capabilities {
         }
     }
 
-    /// Largest tensor in bytes that one binding can hold.
+    /// Largest tensor in bytes that one binding can hold: at most 2 GiB, as kernels count cells in 32 bits and Metal's bindings
+    /// are as large as its memory.
     pub fn max_tensor_bytes(&self) -> u64 {
         self.limits
             .max_storage_buffer_binding_size
             .min(self.limits.max_buffer_size)
+            .min(MOST_BYTES)
     }
 }
 
 pub(super) fn instance() -> wgpu::Instance {
     // WGPU_BACKEND, WGPU_VALIDATION and the like are wgpu's own switches and are honoured here.
-    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env())
+    let mut how = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    // Windows moves to slow memory what does not fit, and never fails by itself.
+    how.memory_budget_thresholds.for_resource_creation = Some(95);
+    wgpu::Instance::new(how)
 }
 
 /// Adapters that can compute, best first: discrete, integrated, virtual, then software; native interfaces before GL.

@@ -132,14 +132,16 @@ impl Gpu {
     /// A buffer with the given contents.
     pub fn upload(&self, words: &[u32]) -> Result<Buffer> {
         let buffer = self.buffer(words.len() as u64 * 4)?;
-        self.write(&buffer, 0, bytemuck::cast_slice(words));
+        self.write(&buffer, 0, bytemuck::cast_slice(words))?;
         Ok(buffer)
     }
 
     /// Writes `bytes` (a multiple of four) at `offset` before whatever is submitted next.
-    pub fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) {
-        let _turn = self.turns.take();
-        self.queue.write_buffer(buffer.raw(), offset, bytes);
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the device has no room for a copy under way.
+    pub fn write(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.in_memory(|| self.queue.write_buffer(buffer.raw(), offset, bytes))
     }
 
     /// Copies the first `bytes` (a multiple of four) of a buffer into another, after whatever was submitted before.

@@ -189,6 +189,17 @@ impl Gpu {
         }
     }
 
+    /// Runs `work`, which takes memory of the device. That there is none is returned and not kept: a smaller batch may fit.
+    pub(super) fn in_memory<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let _turn = self.turns.take();
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let made = work();
+        match pollster::block_on(scope.pop()) {
+            None => Ok(made),
+            Some(error) => Err(described(&error)),
+        }
+    }
+
     /// What the device can do.
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities

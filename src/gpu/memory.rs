@@ -82,23 +82,19 @@ impl Gpu {
             }
         }
         let create = || {
-            let _turn = self.turns.take();
-            let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-            let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-                label,
-                size,
-                usage,
-                mapped_at_creation: false,
-            });
-            match pollster::block_on(scope.pop()) {
-                None => Ok(raw),
-                Some(error) => Err(error.to_string()),
-            }
+            self.in_memory(|| {
+                self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label,
+                    size,
+                    usage,
+                    mapped_at_creation: false,
+                })
+            })
         };
         let made = create().or_else(|_| {
             // Buffers of other sizes may be what fills the device, some of them until its work on them is done.
             self.trim();
-            self.wait().map_err(|e| e.to_string())?;
+            self.wait()?;
             create()
         });
         match made {

@@ -226,20 +226,25 @@ impl Gpu {
     }
 
     /// A uniform buffer with the given contents.
-    pub(crate) fn uniform(&self, bytes: &[u8]) -> Uniform {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the device has no room for it.
+    pub(crate) fn uniform(&self, bytes: &[u8]) -> Result<Uniform> {
         self.count_allocation();
-        let _turn = self.turns.take();
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("parameters"),
-            size: (bytes.len() as u64).next_multiple_of(256).max(256),
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        self.queue.write_buffer(&buffer, 0, bytes);
-        Uniform {
+        let buffer = self.in_memory(|| {
+            let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("parameters"),
+                size: (bytes.len() as u64).next_multiple_of(256).max(256),
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            self.queue.write_buffer(&buffer, 0, bytes);
+            buffer
+        })?;
+        Ok(Uniform {
             raw: Some(buffer),
             turns: self.turns.clone(),
-        }
+        })
     }
 
     /// Writes the pipeline cache to the user's cache directory. Failing to do so costs the next start some time only.

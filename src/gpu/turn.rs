@@ -5,6 +5,7 @@
 //! one thread of ours at a time talks to wgpu, the first that asked; it submits little at once and waits in slices, so that
 //! threads of a host program that use its device find gaps. Other backends know no turns.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{ThreadId, current};
 use std::time::Duration;
@@ -125,18 +126,21 @@ impl Gpu {
         let timeout = self.turns.0.as_ref().map(|_| SLICE);
         loop {
             let turn = self.turns.take();
-            let waited = self.device.poll(wgpu::PollType::Wait {
-                submission_index: submission_index.clone(),
-                timeout,
+            // wgpu panics where the driver says, while it is waited for, that the device is lost.
+            let poll = AssertUnwindSafe(|| {
+                self.device.poll(wgpu::PollType::Wait {
+                    submission_index: submission_index.clone(),
+                    timeout,
+                })
             });
+            let waited = catch_unwind(poll);
             drop(turn);
+            let failed = |why: &str| Error::Device(format!("waiting for it failed: {why}"));
             match waited {
-                Err(wgpu::PollError::Timeout) if timeout.is_some() => self.check()?,
-                Err(e) => {
-                    self.check()?;
-                    return Err(Error::Device(format!("waiting for it failed: {e}")));
-                }
-                Ok(_) => return self.check(),
+                Ok(Err(wgpu::PollError::Timeout)) if timeout.is_some() => self.check()?,
+                Ok(Ok(_)) => return self.check(),
+                Ok(Err(e)) => return self.check().and(Err(failed(&e.to_string()))),
+                Err(_) => return self.check().and(Err(failed("it was lost"))),
             }
         }
     }

@@ -165,13 +165,17 @@ impl Observables {
 
     /// Adds what the projections of a shower say to the columns; its number.
     fn tell(&mut self, shower: &Projection, incident: f64, start: ShowerStart) -> Result<usize> {
-        let visible = shower.visible_energy();
-        if !visible.is_finite() || !incident.is_finite() {
-            let what = if incident.is_finite() {
-                "a cell energy"
-            } else {
-                "an incident energy"
-            };
+        let (visible, shape) = (shower.visible_energy(), shower.shape());
+        let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
+        let faults = [
+            (!incident.is_finite(), "an incident energy"),
+            (!visible.is_finite(), "a cell energy"),
+            (
+                visible > 0.0 && !finite(&shape),
+                "a centre or a width, its cells being too large,",
+            ),
+        ];
+        if let Some((_, what)) = faults.iter().find(|(found, _)| *found) {
             let (file, shower) = (&self.info.file, self.incident.len());
             return Err(Error::NotFinite(format!(
                 "{file}: shower {shower} has {what} that is not finite"
@@ -190,10 +194,7 @@ impl Observables {
         put(Some(shower.n_hits() as f64));
         put((incident > 0.0).then_some(visible / incident));
         if visible > 0.0 {
-            shower
-                .shape()
-                .into_iter()
-                .for_each(|value| put(Some(value)));
+            shape.into_iter().for_each(|value| put(Some(value)));
             put(start
                 .find(&shower.z, &shower.hits, incident)
                 .map(|layer| layer as f64));

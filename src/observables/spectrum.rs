@@ -11,9 +11,6 @@ pub const EXACT_CELLS: usize = 1 << 24;
 
 /// Low bits of a float32 that are dropped when values are counted.
 const DROPPED: u32 = 5;
-/// Steps in which the positive float32 values up to infinity fall. Memory is touched only where values are: 2 MiB
-/// per factor of two.
-const STEPS: usize = (0x7f80_0000 >> DROPPED) + 1;
 
 /// Positive values, collected one shower at a time.
 #[derive(Debug, Clone)]
@@ -67,7 +64,7 @@ impl Spectrum {
             self.values.extend_from_slice(cells);
         } else {
             for &e in cells {
-                self.steps[step_of(e)] += 1;
+                self.steps[step_of(e, DROPPED)] += 1;
             }
         }
     }
@@ -80,9 +77,10 @@ impl Spectrum {
     /// Counts the values kept in steps from here on. Samples that are compared must both be coarse or both be exact.
     pub fn coarsen(&mut self) {
         if self.is_exact() {
-            self.steps = vec![0; STEPS];
+            // Memory is touched only where values are: 2 MiB per factor of two.
+            self.steps = vec![0; steps(DROPPED)];
             for e in std::mem::take(&mut self.values) {
-                self.steps[step_of(e)] += 1;
+                self.steps[step_of(e, DROPPED)] += 1;
             }
         }
     }
@@ -108,7 +106,7 @@ impl Spectrum {
             return;
         }
         for &e in &other.values {
-            self.steps[step_of(e)] += 1;
+            self.steps[step_of(e, DROPPED)] += 1;
         }
         for (a, b) in self.steps.iter_mut().zip(&other.steps) {
             if *b > 0 {
@@ -134,21 +132,27 @@ impl Spectrum {
         }
         let filled = || self.steps.iter().enumerate().filter(|&(_, &n)| n > 0);
         let values = filled()
-            .map(|(step, _)| middle_of(step).clamp(self.min, self.max))
+            .map(|(step, _)| middle_of(step, DROPPED).clamp(self.min, self.max))
             .collect();
         let counts = filled().map(|(_, &n)| n).collect();
         Sorted::counts(Arc::new(values), counts)
     }
 }
 
-/// Bits of positive floats ascend with their value, so equal high bits are a step.
-fn step_of(value: f64) -> usize {
-    ((value as f32).to_bits() >> DROPPED) as usize
+/// Number of steps in which positive values fall that a float32 without its `dropped` low bits does not tell apart.
+pub(super) const fn steps(dropped: u32) -> usize {
+    0x7f80_0000 >> dropped
 }
 
-fn middle_of(step: usize) -> f64 {
+/// The step of a value. Bits of positive floats ascend with their value; what is too large for a float32 is in the last step.
+pub(super) fn step_of(value: f64, dropped: u32) -> usize {
+    ((value as f32).min(f32::MAX).to_bits() >> dropped) as usize
+}
+
+/// The middle of a step.
+pub(super) fn middle_of(step: usize, dropped: u32) -> f64 {
     f64::from(f32::from_bits(
-        ((step as u32) << DROPPED) | (1 << (DROPPED - 1)),
+        ((step as u32) << dropped) | (1 << (dropped - 1)),
     ))
 }
 

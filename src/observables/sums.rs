@@ -1,5 +1,6 @@
 //! Sums over the showers of a sample and over each replica of it.
 
+use super::spectrum::{middle_of, step_of, steps};
 use super::{Geometry, Projection, Spectrum};
 
 /// Sums over showers, an entry a quantity, each for the sample and its replicas.
@@ -72,7 +73,6 @@ pub struct Sums {
 
 /// Bits of a float32 below the steps: 64 steps per factor of two.
 const DROPPED: u32 = 17;
-const STEPS: usize = (0x7f80_0000 >> DROPPED) + 1;
 
 impl Sums {
     /// Of no shower yet.
@@ -92,7 +92,7 @@ impl Sums {
             neighbours: Replicated::new(3 * layers, draws),
             origin: Vec::new(),
             // One draw needs no steps: the spectrum has the values themselves.
-            steps: Replicated::new(if replicas > 0 { STEPS } else { 0 }, draws),
+            steps: Replicated::new(if replicas > 0 { steps(DROPPED) } else { 0 }, draws),
             ring_of,
         }
     }
@@ -119,8 +119,8 @@ impl Sums {
         self.cells.add(&energies);
         if times.len() > 1 {
             for &e in &energies {
-                let step = ((e as f32).to_bits() >> DROPPED) as usize;
-                self.steps.add(step, times.iter().map(|&n| u32::from(n)));
+                self.steps
+                    .add(step_of(e, DROPPED), times.iter().map(|&n| u32::from(n)));
             }
         }
         let weights: Vec<f64> = times.iter().map(|&n| f64::from(n)).collect();
@@ -190,10 +190,7 @@ impl Sums {
     pub fn stepped(&self, draw: usize, ends: (f64, f64)) -> (Vec<f64>, Vec<u64>) {
         let occur = self.steps.draw(0).zip(self.steps.draw(draw)).enumerate();
         let occur = occur.filter(|(_, (all, _))| *all > 0);
-        let middle = |step: usize| {
-            let bits = ((step as u32) << DROPPED) | (1 << (DROPPED - 1));
-            f64::from(f32::from_bits(bits)).clamp(ends.0, ends.1)
-        };
+        let middle = |step| middle_of(step, DROPPED).clamp(ends.0, ends.1);
         occur
             .map(|(step, (_, n))| (middle(step), u64::from(n)))
             .unzip()

@@ -28,7 +28,7 @@ impl Memory {
             for b in &buffers {
                 // NaN as f32 and as two f16.
                 let bits = vec![u32::MAX; b.size() as usize / 4];
-                gpu.write(b, 0, bytemuck::cast_slice(&bits));
+                gpu.write(b, 0, bytemuck::cast_slice(&bits))?;
             }
         }
         let mut of = Vec::with_capacity(l.slots.len());
@@ -63,7 +63,7 @@ impl Memory {
 }
 
 /// The parameter blocks of all dispatches in one buffer, and where each begins.
-fn uniform(gpu: &Gpu, dispatches: &[Dispatch]) -> (Uniform, Vec<u64>) {
+fn uniform(gpu: &Gpu, dispatches: &[Dispatch]) -> Result<(Uniform, Vec<u64>)> {
     let align = gpu
         .capabilities()
         .limits
@@ -75,7 +75,7 @@ fn uniform(gpu: &Gpu, dispatches: &[Dispatch]) -> (Uniform, Vec<u64>) {
         offsets.push(bytes.len() as u64);
         bytes.extend(&d.params);
     }
-    (gpu.uniform(&bytes), offsets)
+    Ok((gpu.uniform(&bytes)?, offsets))
 }
 
 /// After which steps a submission ends.
@@ -102,7 +102,7 @@ impl Program {
         let l = lowered.lowering;
         let planned = assign(&l.slots, &l.dispatches);
         let memory = Memory::new(gpu, &l, &planned, options.poison)?;
-        let (uniform, offsets) = uniform(gpu, &l.dispatches);
+        let (uniform, offsets) = uniform(gpu, &l.dispatches)?;
         let (mut once, mut steps) = (Vec::<Bound>::new(), Vec::<Bound>::new());
         let (mut costs, mut chosen) = (Vec::new(), Vec::new());
         for (d, &offset) in l.dispatches.iter().zip(&offsets) {

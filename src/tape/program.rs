@@ -68,8 +68,7 @@ impl Program {
             return Err(Error::shape("Program::set", what));
         }
         self.gpu
-            .write(&input.buffer, 0, bytemuck::cast_slice(words));
-        Ok(())
+            .write(&input.buffer, 0, bytemuck::cast_slice(words))
     }
 
     /// Submits one run. Returns at once; [`Program::read`] waits.

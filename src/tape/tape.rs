@@ -94,8 +94,7 @@ impl State {
                 format!("{} values for shape {:?}", values.len(), self.shape),
             ));
         }
-        gpu.write(&self.buffer, self.offset, bytemuck::cast_slice(values));
-        Ok(())
+        gpu.write(&self.buffer, self.offset, bytemuck::cast_slice(values))
     }
 
     /// Reads the state back.

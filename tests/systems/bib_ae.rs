@@ -47,6 +47,35 @@ fn the_published_sizes_are_exact() {
 }
 
 #[test]
+fn a_decoder_sees_observables_only_if_a_prior_draws_them() {
+    let open = |change: fn(&mut serde_json::Value)| {
+        let system = models::preset("bib-ae-ahcal", Preset::Small).expect("the preset");
+        let mut config = system.config();
+        change(&mut config);
+        models::open("bib-ae-ahcal", config)
+    };
+    let inputs = |system: Box<dyn System>| {
+        let networks = system.networks().expect("networks");
+        let decoder = networks.iter().find(|n| n.name == "decoder");
+        let tensors = &decoder.expect("a decoder").tensors;
+        let first = tensors.iter().find(|t| t.name == "dense0.weight");
+        first.expect("a layer").shape[1]
+    };
+    let with = inputs(open(|_| {}).expect("the preset"));
+    let without = inputs(open(|c| c["decoder"]["observables"] = false.into()).expect("a decoder"));
+    assert_eq!(with - without, 4);
+    for change in [
+        |c: &mut serde_json::Value| c["prior"] = serde_json::Value::Null,
+        |c: &mut serde_json::Value| {
+            c["prior"]["model"]["flow"]["observables"] = serde_json::json!([])
+        },
+    ] {
+        let error = open(change).err().expect("nothing to see").to_string();
+        assert!(error.contains("needs a prior that draws some"), "{error}");
+    }
+}
+
+#[test]
 fn all_presets_are_possible() {
     for name in ["bib-ae", "bib-ae-hadron", "bib-ae-ahcal", "vae-gan"] {
         for preset in [Preset::Paper, Preset::Small] {

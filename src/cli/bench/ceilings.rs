@@ -73,7 +73,7 @@ impl Ceilings {
         let rate = |bytes: u64, t: Timing| bytes as f64 / t.min * 1e-9;
         let kernel = measure(budget, || program.run(), || gpu.wait())?;
         let (from, to) = (gpu.buffer(bytes)?, gpu.buffer(bytes)?);
-        gpu.write(&from, 0, &vec![1; bytes as usize]);
+        gpu.write(&from, 0, &vec![1; bytes as usize])?;
         let buffer = measure(budget, || gpu.copy(&from, &to, bytes), || gpu.wait())?;
         let read = READ.min(bytes);
         let readback = measure(

@@ -11,7 +11,7 @@ use crate::output::Progress;
 #[derive(clap::Args)]
 pub struct DistanceArgs {
     /// Add distances over high-level features: Fréchet and kernel physics distance, maximum mean discrepancy, precision,
-    /// recall, density and coverage [default: off]
+    /// recall, density and coverage
     #[arg(long)]
     pub distances: bool,
     /// Seed of what is drawn: batches of distances, split, weights and order of classifiers

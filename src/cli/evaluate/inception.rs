@@ -18,7 +18,7 @@ pub struct InceptionArgs {
     /// summed over layers [default: none]
     #[arg(long, value_name = "FILE")]
     inception: Option<PathBuf>,
-    /// Add the mean over layers of the distance of each layer's images: as many times the work [default: off]
+    /// Add the mean over layers of the distance of each layer's images: as many times the work
     #[arg(long, requires = "inception")]
     inception_layers: bool,
     /// Rows and columns to which images are brought for the network, pixels

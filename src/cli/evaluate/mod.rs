@@ -36,20 +36,20 @@ use super::output::{self, Progress};
 #[derive(clap::Args)]
 pub struct Args {
     /// Shower file to compare with, such as one of Geant4: HDF5, also of the CaloChallenge, or npz of ALICE ZDC (the
-    /// responses, with the particles beside them) and CMS HGCAL [required]
+    /// responses, with the particles beside them) and CMS HGCAL
     #[arg(long, value_name = "FILE")]
     reference: PathBuf,
     /// Showers of the reference to compare with, from A up to and without B: those on which nothing was trained [default:
     /// all]
     #[arg(long, value_name = "A:B", value_parser = events)]
     reference_events: Option<Range<usize>>,
-    /// Shower files to compare, of the reference's shape and unit [required]
+    /// Shower files to compare, of the reference's shape and unit
     #[arg(long, value_name = "FILE", required_unless_present = "scan", num_args = 1..)]
     generated: Vec<PathBuf>,
-    /// Folder for the report, made if absent [required]
+    /// Folder for the report, made if absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Sum the layers of every file that has more than one: compares images [default: off]
+    /// Sum the layers of every file that has more than one: compares images
     #[arg(long, conflicts_with = "origin")]
     sum_layers: bool,
     /// First layer, row and column of the reference's showers that are compared, as many of each as the generated have:
@@ -81,7 +81,7 @@ pub struct Args {
     #[command(flatten)]
     scan: scan::ScanArgs,
     /// Print the report as one JSON object instead of the table; of several generated files as an array in an object,
-    /// {"reports":[…]} [default: off]
+    /// {"reports":[…]}
     #[arg(long)]
     json: bool,
 }

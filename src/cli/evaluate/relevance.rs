@@ -15,7 +15,7 @@ use crate::output::Progress;
 #[derive(clap::Args)]
 pub struct RelevanceArgs {
     /// Show which cells the energy of --regressor comes from: mean relevances by incident energy, propagated layer by
-    /// layer (Bach et al. 2015, ε-rule) [default: off]
+    /// layer (Bach et al. 2015, ε-rule)
     #[arg(long, requires = "regressor")]
     relevance: bool,
     /// ε of --relevance, in units of a layer's root mean square

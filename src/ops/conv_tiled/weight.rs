@@ -63,6 +63,8 @@ pub(super) fn weight(
     let piece = row.next_multiple_of(4).min(64 * 4 * wg);
     let pieces = row.div_ceil(piece);
     let units = c.output[0] * c.output[1] * pieces;
+    // As many as have something to do.
+    let parts = units.div_ceil(units.div_ceil(parts));
     let groups = u64::from(tiles) * u64::from(term_tiles) * u64::from(parts);
     let mut words = vec![c.batch, c.outputs, c.inputs];
     words.extend(c.words());
