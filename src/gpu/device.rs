@@ -199,6 +199,7 @@ impl Gpu {
         match self.fault.get() {
             None => Ok(()),
             Some(Error::OutOfMemory(what)) => Err(Error::OutOfMemory(what.clone())),
+            Some(Error::Device(what)) => Err(Error::Device(what.clone())),
             Some(other) => Err(Error::Device(other.to_string())),
         }
     }
