@@ -11,9 +11,9 @@ use super::plan::{Assignment, assign};
 use super::program::Program;
 use super::shape::{self, Shape};
 use super::simplify::simplified;
-use super::tape::{BAD, Effect, Id, State, Tape, Var};
-use crate::Result;
+use super::tape::{Effect, Id, State, Tape, Var};
 use crate::gpu::{Element, Gpu, Tier};
+use crate::{Error, Result};
 
 /// How a tape is compiled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,11 +87,11 @@ impl Tape {
         options: Options,
     ) -> Result<Lowered<'g>> {
         self.check()?;
+        if self.failed.get() {
+            let what = "the recording failed; its error was returned before";
+            return Err(Error::Config(what.into()));
+        }
         gpu.capabilities().check_tier(options.tier)?;
-        assert!(
-            outputs.iter().all(|(_, v)| v.id != BAD),
-            "a bad variable without an error"
-        );
         if !options.frozen || options.plain || !self.effects().is_empty() {
             return self.lowered_as_it_is(gpu, outputs, options);
         }

@@ -1,6 +1,6 @@
 //! The tape and its variables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub struct Tape {
     interned: RefCell<HashMap<(String, Vec<Id>), Id>>,
     effects: RefCell<Vec<Effect>>,
     error: RefCell<Option<Error>>,
+    /// There was an error, which may have been returned.
+    pub(super) failed: Cell<bool>,
     /// Tensors may be larger than kernels can address.
     unbounded: bool,
 }
@@ -263,6 +265,7 @@ impl Tape {
             other => other,
         };
         self.error.borrow_mut().get_or_insert(error);
+        self.failed.set(true);
         self.bad()
     }
 
@@ -291,7 +294,7 @@ impl Tape {
         });
     }
 
-    /// The first error of the recording.
+    /// The first error of the recording since the last call.
     pub fn check(&self) -> Result<()> {
         match self.error.borrow_mut().take() {
             Some(error) => Err(error),
