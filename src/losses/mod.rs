@@ -80,7 +80,7 @@ pub fn gradient_penalty<'t>(
 ) -> Var<'t> {
     let score = critic(x).sum_all();
     let slope = x.tape().gradients(score, &[x])[0];
-    let voxels: Vec<usize> = (0..x.rank() - 1).collect();
+    let voxels: Vec<usize> = (0..x.rank().saturating_sub(1)).collect();
     let square = match norm {
         PenaltyNorm::PerShower => slope.square().sum(&voxels),
         PenaltyNorm::WholeBatch => slope.square().sum_all(),
