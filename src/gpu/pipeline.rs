@@ -14,7 +14,6 @@ use crate::{Error, Result};
 pub struct Pipeline {
     pub(super) raw: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
-    pub(super) name: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -132,11 +131,7 @@ impl Gpu {
                 kernel.file, kernel.entry
             )));
         }
-        Ok(Pipeline {
-            raw,
-            layout,
-            name: kernel.entry.into(),
-        })
+        Ok(Pipeline { raw, layout })
     }
 
     fn module(
@@ -261,10 +256,6 @@ impl Bound {
         pass.set_bind_group(0, &self.group, &[]);
         let [x, y, z] = self.grid;
         pass.dispatch_workgroups(x, y, z);
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.pipeline.name
     }
 }
 

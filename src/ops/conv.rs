@@ -431,17 +431,12 @@ impl Op for Conv {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = x.iter().map(|s| s.iter().product::<usize>()).sum::<usize>()
-            + y.iter().product::<usize>();
         let macs = self.extents(x).map_or(0.0, |e| {
             let pairs = (self.groups * e.small_channels * e.large_channels * e.batch) as f64;
             // Taps beyond the border are counted: what a plain implementation would do.
             pairs * (e.small_voxels() * e.taps()) as f64
         });
-        Cost {
-            flops: 2.0 * macs,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(2.0 * macs, x, y)
     }
 }
 

@@ -54,11 +54,7 @@ impl Op for Matmul {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = shape::len(x[0]) + shape::len(x[1]) + shape::len(y);
-        Cost {
-            flops: 2.0 * (shape::len(y) * x[0][2]) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(2.0 * (shape::len(y) * x[0][2]) as f64, x, y)
     }
 }
 

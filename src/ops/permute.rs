@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::folded::{Folded, cost, folded};
 use super::map::{
-    BINDINGS, BINDINGS_OF_FOUR, Expression, MAX_INPUTS, expression_wgsl, fours, padded,
+    BINDINGS, BINDINGS_OF_FOUR, Expression, MAX_INPUTS, expression_wgsl, fours, input_slots,
 };
 use super::movement::{strides, window};
 use crate::gpu::{Kernel, fold, params};
@@ -94,7 +94,7 @@ impl Transposition {
             ("INPUTS", f.inputs as f64),
             ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
-        let mut slots = padded(x, y);
+        let mut slots = input_slots(x);
         slots.push(y);
         l.dispatch_with(
             kernel,

@@ -5,7 +5,7 @@
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
-use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
 
 params! {
@@ -181,11 +181,7 @@ impl Windows {
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
         let outer: usize = y[0] * y[4];
         let windows: usize = self.count().iter().product();
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: (outer * windows * self.volume()) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new((outer * windows * self.volume()) as f64, x, y)
     }
 }
 

@@ -194,10 +194,7 @@ impl Op for Random {
 
     /// About 60 integer operations a word.
     fn cost(&self, _: &[&[usize]], y: &[usize]) -> Cost {
-        Cost {
-            flops: 60.0 * shape::len(y) as f64,
-            bytes: 4.0 * shape::len(y) as f64,
-        }
+        Cost::new(60.0 * shape::len(y) as f64, &[], y)
     }
 }
 

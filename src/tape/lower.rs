@@ -22,6 +22,17 @@ pub struct Cost {
     pub bytes: f64,
 }
 
+impl Cost {
+    /// Each operand is counted once, as f32.
+    pub(crate) fn new(flops: f64, inputs: &[&[usize]], output: &[usize]) -> Self {
+        let elements = inputs.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(output);
+        Self {
+            flops,
+            bytes: (Element::F32.bytes() * elements) as f64,
+        }
+    }
+}
+
 /// What stands behind a slot.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::gpu::{Kernel, fold, params};
-use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
+use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, input_slots};
 use crate::tape::{Lowering, Shape, Slot, shape};
 
 params! {
@@ -146,7 +146,7 @@ impl Call<'_> {
             ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
         overrides.extend(further);
-        let mut slots = padded(x, y);
+        let mut slots = input_slots(x);
         slots.push(y);
         let results = u64::from(params.outputs) * u64::from(params.parts);
         let (kernel, groups) = match (by, splat) {
