@@ -111,7 +111,7 @@ fn check(k: &Kernel) -> Checked {
         let info = validate(k, &module, &text)?;
         translate(k, &module, &info, &variant(&module, 0))?;
     }
-    if k.tier == Tier::Matrix {
+    if k.source.contains("//@matrix") {
         for (size, given, made) in [
             (8, Element::F32, Element::F16),
             (16, Element::F16, Element::F32),
@@ -168,11 +168,11 @@ fn check_interface(k: &Kernel, module: &Module, info: &ModuleInfo) -> Checked {
     }
     found.sort();
     let declared: Vec<_> = (k.bindings.iter())
-        .map(|b| (b.slot, b.name.to_owned(), b.access == Access::Write))
+        .map(|b| (b.number, b.name.to_owned(), b.access == Access::Write))
         .collect();
     if found != declared {
         return Err(format!(
-            "{}::{} binds (slot, name, written) {found:?}, Rust declares {declared:?}",
+            "{}::{} binds (number, name, written) {found:?}, Rust declares {declared:?}",
             k.file, k.entry
         ));
     }

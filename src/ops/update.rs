@@ -113,7 +113,7 @@ impl Update for Store {
 /// Copies a slot into another of the same size.
 pub(crate) fn copy(l: &mut Lowering<'_>, from: Slot, to: Slot) -> Result<()> {
     let params = UpdateParams {
-        count: l.slots[to].words as u32,
+        count: l.slots[to].elements as u32,
         ..Default::default()
     };
     elementwise(l, &STORE, params, &[from, to])

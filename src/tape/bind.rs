@@ -106,8 +106,7 @@ impl Program {
         let (mut once, mut steps) = (Vec::<Bound>::new(), Vec::<Bound>::new());
         let (mut flops, mut chosen) = (Vec::new(), Vec::new());
         for (d, &offset) in l.dispatches.iter().zip(&offsets) {
-            let pipeline =
-                gpu.pipeline(d.kernel, d.expression.as_deref(), d.halves, &d.overrides)?;
+            let pipeline = gpu.pipeline(d.kernel, d.inserted.as_deref(), d.halves, &d.overrides)?;
             let block = (&uniform, offset, d.params.len() as u64);
             let storage: Vec<_> = d
                 .slots

@@ -126,7 +126,7 @@ impl Tape {
         let mut l = Lowering::new(gpu, options);
         let mut slots: Vec<Slot> = vec![usize::MAX; nodes.len()];
         let mut inputs: HashMap<String, (Slot, Shape)> = HashMap::new();
-        let placed = self.direct(&units, &live, &roots, outputs);
+        let placed = self.placed_in_states(&units, &live, &roots, outputs);
         for (id, node) in nodes.iter().enumerate().filter(|(id, _)| live[*id]) {
             let Some((op, sources)) = &units[id] else {
                 continue;
@@ -194,7 +194,7 @@ impl Tape {
             let from = slots[effect.inputs[0]];
             if !done(effect) && matches!(l.slots[from].place, Place::Leaf(Leaf::State(_))) {
                 l.begin_update(effect.op.name());
-                let copy = l.scratch(l.slots[from].words);
+                let copy = l.scratch(l.slots[from].elements);
                 crate::ops::update::copy(l, from, copy)?;
                 copies.insert(from, copy);
             }
@@ -211,7 +211,7 @@ impl Tape {
     }
 
     /// Values that go nowhere but into a state are written there directly: gradients into the optimiser's buffer.
-    fn direct(
+    fn placed_in_states(
         &self,
         units: &[Unit],
         live: &[bool],
