@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Form, Generator, filled};
+use super::{Form, Generator, padded_batch};
 use crate::Result;
 use crate::gpu::{Tier, text_hash};
 use crate::ops::random;
@@ -25,7 +25,7 @@ impl Generator {
         again: bool,
         progress: impl FnMut(usize, usize),
     ) -> Result<Tuned> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.prepare(padded_batch(batch), Form::Cells)?;
         if !again && self.programs[&(batch, Form::Cells)].remembered() {
             return Ok(Tuned::default());
         }
@@ -82,7 +82,7 @@ impl Generator {
 
     /// The least time of a shower, of as many as this tier computes at once.
     fn seconds(&mut self, batch: usize) -> Result<f64> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.prepare(padded_batch(batch), Form::Cells)?;
         let program = &self.programs[&(batch, Form::Cells)];
         self.gpu.guarded(|| {
             self.set_middle(program, batch)?;

@@ -3,13 +3,13 @@
 //! Distances between samples take them as `[D, N]`, features times showers.
 
 mod mmd;
-mod observables;
+mod projections;
 mod sinkhorn;
 mod sorted_kernel;
 mod wasserstein;
 
 pub use mmd::{mmd_gaussian, mmd_imq, squared_distances};
-pub use observables::{Projections, group_sums, layer_profile, radial_profile, soft_occupancy};
+pub use projections::{Projections, group_sums, layer_profile, radial_profile, soft_occupancy};
 pub use sinkhorn::{
     Sinkhorn, entropic_transport, sinkhorn_divergence, transport_potentials,
     weighted_sinkhorn_divergence,
