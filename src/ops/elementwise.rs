@@ -35,7 +35,7 @@ pub enum Function {
     LeakyRelu(f32),
     /// 1 where a > 0, else slope: the derivative of `LeakyRelu`, at 0 as in PyTorch
     LeakySlope(f32),
-    /// a^k; NaN for a negative `a` and a broken exponent
+    /// a^k; NaN for a negative `a` and a fractional exponent
     Pow(f32),
     /// a limited to [k, l]
     Clamp(f32, f32),

@@ -162,13 +162,7 @@ pub(crate) struct Map {
 
 /// The axes of `shape` with the strides of each input, merged where possible; slowest first.
 pub(crate) fn walk(shape: &[usize], inputs: &[Shape]) -> Vec<(usize, Vec<usize>)> {
-    let strides: Vec<Vec<usize>> = inputs.iter().map(|s| shape::strides_in(s, shape)).collect();
-    let axes: Vec<_> = shape
-        .iter()
-        .enumerate()
-        .map(|(d, &e)| (e, strides.iter().map(|s| s[d]).collect::<Vec<_>>()))
-        .collect();
-    shape::collapse(&axes)
+    shape::collapse(&shape::axes(shape, inputs))
 }
 
 impl Map {

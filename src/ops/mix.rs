@@ -78,18 +78,14 @@ pub(crate) struct Mix {
 type Axes = ((usize, Vec<usize>), Vec<(usize, Vec<usize>)>);
 
 fn axes(domain: &[usize], inputs: &[Shape]) -> Axes {
-    let strides: Vec<Vec<usize>> = inputs
-        .iter()
-        .map(|s| shape::strides_in(s, domain))
-        .collect();
-    let axis = |d: usize| (domain[d], strides.iter().map(|s| s[d]).collect());
-    let others: Vec<_> = (1..domain.len()).map(axis).collect();
-    (axis(0), shape::collapse(&others))
+    let mut axes = shape::axes(domain, inputs);
+    let channels = axes.remove(0);
+    (channels, shape::collapse(&axes))
 }
 
 impl Mix {
     /// Channels on either side, at most: a lane holds all results of its columns.
-    pub const MOST: usize = 16;
+    pub const MAX_CHANNELS: usize = 16;
 
     /// True if the kernel can walk these inputs of the expression; a bias takes the place of one.
     pub fn fits(domain: &[usize], inputs: &[Shape], has_bias: bool) -> bool {

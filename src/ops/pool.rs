@@ -435,7 +435,7 @@ impl<'t> Var<'t> {
 
     /// `[C, H, W, N]` as `[C, 1, H, W, N]`.
     #[track_caller]
-    fn volume(self, op: &'static str) -> Self {
+    pub(crate) fn volume(self, op: &'static str) -> Self {
         match *self.shape() {
             [c, h, w, n] => self.reshape(&[c, 1, h, w, n]),
             ref other => self.tape.fail(Error::shape(
@@ -447,7 +447,7 @@ impl<'t> Var<'t> {
 
     /// `[C, 1, H, W, N]` as `[C, H, W, N]`.
     #[track_caller]
-    fn image(self) -> Self {
+    pub(crate) fn image(self) -> Self {
         match *self.shape() {
             [c, 1, h, w, n] => self.reshape(&[c, h, w, n]),
             _ => self,

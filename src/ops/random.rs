@@ -266,14 +266,14 @@ impl Tape {
             stream,
             shape: shape.to_vec(),
         };
-        key.indexing(op.name(), || self.record(op, &[key]))
+        key.if_integers(op.name(), || self.record(op, &[key]))
     }
 
     /// Bits `[n, 4]` of explicit counters `[n, 4]` and keys `[n, 2]`, all integers: [`philox4x32_10`] row by row.
     #[track_caller]
     pub fn philox<'t>(&'t self, counter: Var<'t>, key: Var<'t>) -> Var<'t> {
         let make = || self.record(Philox, &[counter, key]);
-        counter.indexing("philox4x32_10", || key.indexing("philox4x32_10", make))
+        counter.if_integers("philox4x32_10", || key.if_integers("philox4x32_10", make))
     }
 }
 

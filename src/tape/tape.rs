@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::op::{DType, Leaf, Op};
 use super::shape::{self, Shape};
 use crate::gpu::{Buffer, Gpu};
+use crate::ops::elementwise::Function;
 use crate::ops::leaf::LeafOp;
 use crate::{Error, Result};
 
@@ -27,6 +28,36 @@ pub(crate) struct Effect {
     pub op: Arc<dyn crate::ops::update::Update>,
     pub states: Vec<State>,
     pub inputs: Vec<Id>,
+}
+
+/// Whether a node depends on constants and states alone, given which of those before it do.
+pub(super) fn is_fixed(node: &Node, fixed: &[bool]) -> bool {
+    match node.op.leaf() {
+        Some(leaf) => !matches!(leaf, Leaf::Input(_)),
+        None => node.inputs.iter().all(|&i| fixed[i]),
+    }
+}
+
+/// [`is_fixed`] of all nodes.
+pub(super) fn fixed(nodes: &[Node]) -> Vec<bool> {
+    let mut fixed = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        fixed.push(is_fixed(node, &fixed));
+    }
+    fixed
+}
+
+/// The number that every element of a node is known to be, read through stretching, and the constant that holds it.
+pub(super) fn number(nodes: &[Node], id: Id) -> Option<(f32, Id)> {
+    let node = nodes.get(id)?;
+    match node.op.leaf() {
+        Some(Leaf::Constant(bits)) if bits.len() == 1 && node.dtype == DType::F32 => {
+            Some((f32::from_bits(bits[0]), id))
+        }
+        Some(_) => None,
+        None => (node.op.elementwise() == Some(Function::Identity))
+            .then(|| number(nodes, node.inputs[0]))?,
+    }
 }
 
 /// A recording of ops. See the [module](super).
@@ -319,6 +350,16 @@ impl Tape {
 pub(crate) const BAD: Id = usize::MAX;
 
 impl<'t> Var<'t> {
+    /// The tape.
+    pub fn tape(self) -> &'t Tape {
+        self.tape
+    }
+
+    /// The number that every element is known to be.
+    pub(crate) fn known(self) -> Option<f32> {
+        Some(number(&self.tape.nodes(), self.id)?.0)
+    }
+
     /// The extents, the last axis fastest. Of a failed variable: a scalar's.
     pub fn shape(&self) -> Shape {
         self.tape
