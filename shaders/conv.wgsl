@@ -283,9 +283,9 @@ fn sums(id: u32, t: u32) -> bool {
 
 // N a multiple of 4.
 @compute @workgroup_size(WG)
-fn conv(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) t: u32) {
-    let id = wg.y * nwg.x + wg.x;
+    let id = group_index(wid, groups);
     if !sums(id, t) { return; }
     store_quad(0u, id);
     if QUADS > 1u { store_quad(1u, id); }
@@ -296,9 +296,9 @@ fn conv(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3
 
 // Any N.
 @compute @workgroup_size(WG)
-fn conv_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn conv_any(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) t: u32) {
-    let id = wg.y * nwg.x + wg.x;
+    let id = group_index(wid, groups);
     if !sums(id, t) { return; }
     store_any(0u, id);
     if QUADS > 1u { store_any(1u, id); }

@@ -254,10 +254,10 @@ fn leaving(made: Sums, i: u32, e: u32) -> Leaving {
 
 // N a multiple of 4: four columns leave at once.
 @compute @workgroup_size(WG)
-fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn conv_matrix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
                @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) size: u32) {
-    let id = wg.y * nwg.x + wg.x;
+    let id = group_index(wid, groups);
     if id >= p.groups { return; }
     let made = sums(work(id), t, sub);
     for (var i = 0u; i < ROWS * COLS; i += PAIR) {
@@ -276,10 +276,10 @@ fn conv_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nw
 }
 
 @compute @workgroup_size(WG)
-fn conv_matrix_any(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn conv_matrix_any(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) t: u32, @builtin(subgroup_id) sub: u32,
                    @builtin(subgroup_invocation_id) lane: u32, @builtin(subgroup_size) size: u32) {
-    let id = wg.y * nwg.x + wg.x;
+    let id = group_index(wid, groups);
     if id >= p.groups { return; }
     let made = sums(work(id), t, sub);
     for (var i = 0u; i < ROWS * COLS; i += PAIR) {

@@ -1,13 +1,13 @@
 // conv_plain.wgsl — the three convolutions in their plainest form: the definition, and the oracle at sizes where loops on
 // the host are too slow.
 //
-//   conv_small   y[s,o,n]  = b[s] + sum_{l,k} w[s,l,k] x[l, o stride + k - pad, n]
-//   conv_large   x[l,i,n]  = b[l] + sum_{s,k} w[s,l,k] y[s, (i + pad - k) / stride, n]     where stride divides
-//   conv_weight  w[s,l,k]  = sum_{o,n} y[s,o,n] x[l, o stride + k - pad, n]
+//   conv_small_plain   small[s,o,n] = bias[s] + sum_{l,k} w[s,l,k] large[l, o stride + k - pad, n]
+//   conv_large_plain   large[l,i,n] = bias[l] + sum_{s,k} w[s,l,k] small[s, (i + pad - k) / stride, n]   where stride divides
+//   conv_weight_plain  w[s,l,k] = sum_{o,n} small[s,o,n] large[l, o stride + k - pad, n]
 //
-// x is the large side [L,D,H,W,N], y the small side [S,OD,OH,OW,N], w [S,L,kd,kh,kw]. An ordinary convolution makes the
-// small side, a transposed one the large; each is linear in both operands, and each is a derivative of the others. One lane
-// makes one element.
+// The sides are large [L,D,H,W,N] and small [S,OD,OH,OW,N], w is [S,L,kd,kh,kw]; the result is always binding `y`. An
+// ordinary convolution makes the small side, a transposed one the large; each is linear in both operands, and each is a
+// derivative of the others. One lane makes one element.
 
 override WG: u32;
 
@@ -28,7 +28,7 @@ fn activation(v: f32) -> f32 {
     return select(p.slope * v, v, v > 0.0);
 }
 
-// a = x, b = w, c = bias
+// a = large, b = w, c = bias
 @compute @workgroup_size(WG)
 fn conv_small_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) tid: u32) {
@@ -59,7 +59,7 @@ fn conv_small_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
     y[i] = activation(sum);
 }
 
-// a = y, b = w, c = bias
+// a = small, b = w, c = bias
 @compute @workgroup_size(WG)
 fn conv_large_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) tid: u32) {
@@ -93,7 +93,7 @@ fn conv_large_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgrou
     y[i] = activation(sum);
 }
 
-// a = x, b = y; c is not read
+// a = large, b = small; c is not read
 @compute @workgroup_size(WG)
 fn conv_weight_plain(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) tid: u32) {

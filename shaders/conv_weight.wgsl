@@ -67,9 +67,9 @@ fn share(q: u32, t: u32) {
 }
 
 @compute @workgroup_size(WG)
-fn conv_weight(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn conv_weight(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) t: u32) {
-    let id = wg.y * nwg.x + wg.x;
+    let id = group_index(wid, groups);
     let tile = id % p.tiles;
     let term0 = ((id / p.tiles) % p.term_tiles) * 8u;
     let part = id / (p.tiles * p.term_tiles);

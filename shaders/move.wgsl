@@ -1,6 +1,6 @@
 // move.wgsl — a window of a strided tensor: slices, padding, cropping, permutation.
 //
-//   y[c] = x[offset + sum over d of (c_d - low_d) step_d]   where every c_d - low_d lies in [0, have_d), else fill
+//   y[c] = x[sum over d of (c_d - low_d) step_d]   where every c_d - low_d lies in [0, have_d), else fill
 //
 // c are the coordinates in y (extents e0..e4, the last fastest). `move_into` writes to a window instead: y[i'] = x[i],
 // where i' = first + outer part * jump + inner part, for concatenation. Where rows are whole, lie together and have a

@@ -19,9 +19,9 @@ struct PackParams {
 override WG: u32;
 
 @compute @workgroup_size(WG)
-fn pack(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn pack(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) t: u32) {
-    let at = (wg.y * nwg.x + wg.x) * WG + t;
+    let at = group_index(wid, groups) * WG + t;
     if at >= p.total { return; }
     let lane = at % p.tile;
     let k = at / p.tile;
@@ -39,9 +39,9 @@ fn pack(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3
 @group(0) @binding(2) var<storage, read_write> dst4: array<vec4<f32>>;
 
 @compute @workgroup_size(WG)
-fn pack_quads(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn pack_quads(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) t: u32) {
-    let at = (wg.y * nwg.x + wg.x) * WG + t;
+    let at = group_index(wid, groups) * WG + t;
     let across = (p.padded + 3u) / 4u;
     let quads = (p.count + p.tile - 1u) / p.tile * (p.tile / 4u); // of one array
     let by_c = p.step < p.inner; // neighbouring lanes follow the axis along which src is contiguous

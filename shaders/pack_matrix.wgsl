@@ -27,9 +27,9 @@ fn weight(base: u32, o: u32, k: u32) -> f32 {
 }
 
 @compute @workgroup_size(WG)
-fn pack_matrix(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn pack_matrix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) t: u32) {
-    let i = (wg.y * nwg.x + wg.x) * WG + t;
+    let i = group_index(wid, groups) * WG + t;
     if i >= p.total { return; }
     let z = i / p.pairs;
     let e = i % p.pairs;

@@ -11,9 +11,9 @@ struct SumPartsParams { parts: u32, channels: u32, columns: u32, size: u32, has_
 override WG: u32;
 
 @compute @workgroup_size(WG)
-fn sum_parts(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>,
+fn sum_parts(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
              @builtin(local_invocation_index) t: u32) {
-    let at = (wg.y * nwg.x + wg.x) * WG + t;
+    let at = group_index(wid, groups) * WG + t;
     if at >= p.size { return; }
     var r = 0.0;
     for (var s = 0u; s < p.parts; s++) { r += part[s * p.size + at]; }

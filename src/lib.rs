@@ -18,21 +18,22 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`files`] | files that are there whole or not at all |
 //! | [`gpu`] | adapters, buffers, kernels, pipelines, timing: all that talks to wgpu |
 //! | [`onnx`] | the file format of other run times |
 //! | [`tape`] | records ops once, differentiates them, compiles them to a program that is run again and again |
 //! | [`ops`] | the operations: shape rule, gradient rule, launch; a kernel family is one file of `shaders/` |
 //! | [`nn`] | parameters by name, layers, initial values, transforms of flows |
 //! | [`losses`] | losses over variables |
-//! | [`models`] | the systems, one file each; weights files |
+//! | [`models`] | the systems; weights files |
 //! | [`geometry`], [`hits`] | where the cells of a shower lie; showers as lists of the cells hit |
 //! | [`data`] / [`observables`], then [`metrics`] | shower files and batches / what is computed of a shower, what compares two samples |
 //! | `latent` | codes of showers, and their pictures in two dimensions |
 //! | [`train`] / [`generate`] / [`reconstruct`] / [`classify`] / [`inception`] / [`report`] | the training loop / the generator / regressors / a network that tells samples apart / features of images / plots and the page |
 //!
-//! Without default features `gpu` to `models`, `generate` and `reconstruct` remain: what an embedding program needs. `train`, `hdf5`
-//! (module `data`), `report` (with `classify` and `inception`) and `cli` (the program) are features; `observables` and `metrics` come with
-//! `train` and with `report`.
+//! Without default features `files` to `models`, `hits`, `generate` and `reconstruct` remain: what an embedding program needs.
+//! `train`, `hdf5` (module `data`), `report` (with `classify` and `inception`) and `cli` (the program) are features; `observables`
+//! and `metrics` come with `train` and with `report`.
 #![warn(missing_docs)]
 // The map above names modules that only features bring.
 #![cfg_attr(not(feature = "cli"), allow(rustdoc::broken_intra_doc_links))]

@@ -111,7 +111,7 @@ fn check(k: &Kernel) -> Checked {
         let info = validate(k, &module, &text)?;
         translate(k, &module, &info, &variant(&module, 0))?;
     }
-    if k.tier == Tier::Matrix {
+    if k.source.contains("//@matrix") {
         for (size, given, made) in [
             (8, Element::F32, Element::F16),
             (16, Element::F16, Element::F32),
@@ -168,11 +168,11 @@ fn check_interface(k: &Kernel, module: &Module, info: &ModuleInfo) -> Checked {
     }
     found.sort();
     let declared: Vec<_> = (k.bindings.iter())
-        .map(|b| (b.slot, b.name.to_owned(), b.access == Access::Write))
+        .map(|b| (b.number, b.name.to_owned(), b.access == Access::Write))
         .collect();
     if found != declared {
         return Err(format!(
-            "{}::{} binds (slot, name, written) {found:?}, Rust declares {declared:?}",
+            "{}::{} binds (number, name, written) {found:?}, Rust declares {declared:?}",
             k.file, k.entry
         ));
     }
@@ -529,8 +529,18 @@ fn entry_points_have_names_of_their_own() {
 #[test]
 fn every_op_has_tests() {
     let main = std::fs::read_to_string(folder("tests/ops/main.rs")).unwrap();
-    for path in files("src/ops", "rs") {
-        let name = stem(&path);
+    let folders = std::fs::read_dir(folder("src/ops")).unwrap();
+    let folders = folders.map(|e| e.unwrap().path()).filter(|p| p.is_dir());
+    let mut sources = files("src/ops", "rs");
+    for inner in folders {
+        sources.extend(files(inner.to_str().unwrap(), "rs"));
+    }
+    for path in sources {
+        // An op in the `mod.rs` of a folder has the folder's name.
+        let name = match stem(&path) {
+            "mod" => stem(path.parent().unwrap()),
+            name => name,
+        };
         let text = std::fs::read_to_string(&path).unwrap();
         if !text.contains("impl Op for") && !text.contains("impl Update for") {
             continue;
@@ -538,7 +548,8 @@ fn every_op_has_tests() {
         let tests = folder("tests/ops").join(format!("{name}.rs"));
         assert!(
             tests.is_file(),
-            "src/ops/{name}.rs has no tests/ops/{name}.rs"
+            "{} has no tests/ops/{name}.rs",
+            path.display()
         );
     }
     for path in files("tests/ops", "rs") {

@@ -30,7 +30,7 @@ fn smaller(a: f32, b: f32) -> f32 {
     return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
 }
 
-// v^k; NaN for a negative v and a broken exponent. Small whole exponents by multiplication.
+// v^k; NaN for a negative v and a fractional exponent. Small whole exponents by multiplication.
 fn power(v: f32, k: f32) -> f32 {
     if k == 0.0 { return 1.0; }
     if k == 1.0 { return v; }

@@ -40,7 +40,8 @@ impl Network {
         let declared = nn::Network::declare("classifier", |net| {
             logits(net, net.tape().input("x", &[inputs, 2]), width);
         })?;
-        let parameters = Parameters::new(gpu, declared, options.seed, false)?.with_moments(gpu)?;
+        let parameters =
+            Parameters::new(gpu, declared, options.seed, false)?.with_optimizer_state(gpu)?;
 
         let tape = Tape::new();
         let x = tape.input("x", &[batch, inputs]).batch_last();
@@ -52,15 +53,8 @@ impl Network {
         let entropy = y.relu() - y * target + (-y.abs()).exp().log1p();
         // Of a batch that is not full the rest weighs nothing.
         let loss = (entropy * weight).sum_all();
-        let pairs = parameters.gradients();
-        let values: Vec<Var<'_>> = pairs.iter().map(|(value, _)| tape.state(value)).collect();
-        for ((_, place), gradient) in pairs.iter().zip(tape.gradients(loss, &values)) {
-            tape.store(place, gradient);
-        }
-        if let Some(m) = parameters.moments() {
-            let states = [parameters.values(), &m.gradient, &m.first, &m.second];
-            tape.optimize(ADAM, states, tape.input("hyper", &[3]));
-        }
+        parameters.store_gradients(loss);
+        parameters.optimize(ADAM, tape.input("hyper", &[3]));
         let step = tape.compile(gpu, &[("loss", loss)], tape::Options::default())?;
 
         let tape = Tape::new();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Form, Generator, LabelRows, TILE, filled};
+use super::{Form, Generator, LabelRows, TILE, padded_batch};
 use crate::gpu::{Mapped, Readback, Tier};
 use crate::ops::{HitFormat, random};
 use crate::tape::Program;
@@ -52,7 +52,7 @@ impl<'a> Batches<'a> {
         let wanted = events.max(1).next_power_of_two().min(generator.batch);
         let batch = match events {
             0 => 0,
-            _ => generator.prepare(filled(wanted), form)?,
+            _ => generator.prepare(padded_batch(wanted), form)?,
         };
         Ok(Self {
             generator,
@@ -121,7 +121,7 @@ impl<'a> Batches<'a> {
             Err(Error::OutOfMemory(_)) if !self.split && self.batch > TILE => {
                 self.split = true;
                 self.generator.programs.remove(&(self.batch, self.form));
-                let half = filled(self.batch / 2);
+                let half = padded_batch(self.batch / 2);
                 self.generator.prepare(half, self.form).and_then(|batch| {
                     self.batch = batch;
                     self.submit(self.next, all, &mut then)

@@ -44,21 +44,21 @@
 //! device to [`Gpu::from_device`].
 
 mod batches;
-mod check;
 mod device;
 mod export;
 mod half;
 mod hits;
 mod labels;
+mod self_test;
 mod several;
 mod stream;
 mod tune;
 
 pub use crate::hits::Hits;
-pub use check::{SelfTest, self_test};
 pub use export::Example;
 pub use hits::{HitBlock, HitsOf};
 pub use labels::{LabelRows, Outside};
+pub use self_test::{SelfTest, self_test};
 pub use several::{Part, stream_hits_several, stream_several};
 pub use stream::{Block, Shower, Showers};
 
@@ -83,7 +83,7 @@ const CACHES: u64 = 16 << 20;
 const SHARE: usize = 16;
 
 /// Showers that are computed where `events` are asked for.
-pub fn filled(events: usize) -> usize {
+fn padded_batch(events: usize) -> usize {
     match events {
         0..=4 => events.next_power_of_two(),
         _ => events.next_multiple_of(TILE),
@@ -305,7 +305,7 @@ impl Generator {
                     return Ok(batch);
                 }
                 Err(Error::OutOfMemory(_)) if batch > TILE => {
-                    batch = filled(batch / 2);
+                    batch = padded_batch(batch / 2);
                     self.smaller = Some(batch);
                 }
                 Err(error) => return Err(error),
@@ -324,12 +324,12 @@ impl Generator {
                 });
                 match bytes {
                     Ok(bytes) => break bytes / share as u64,
-                    Err(Error::OutOfMemory(_)) if share > TILE => share = filled(share / 2),
+                    Err(Error::OutOfMemory(_)) if share > TILE => share = padded_batch(share / 2),
                     Err(error) => return Err(error),
                 }
             };
             while share >= 2 * SHARE && each * share as u64 > CACHES {
-                share = filled(share / 2);
+                share = padded_batch(share / 2);
             }
         }
         Ok(share)
@@ -374,7 +374,7 @@ impl Generator {
     /// How many showers a program for `batch` of them makes at once: so many, filled up, or fewer where they do not fit the
     /// device, or the caches of a processor.
     pub fn at_once(&mut self, batch: usize) -> Result<usize> {
-        self.prepare(filled(batch), Form::Cells)
+        self.prepare(padded_batch(batch), Form::Cells)
     }
 
     /// The plan of the sampler for [as many showers](Self::at_once) of `batch` as fit the device.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::check::{TIER_DIFFERENCE, difference};
-use super::{Form, Generator, filled};
+use super::self_test::{TIER_DIFFERENCE, difference};
+use super::{Form, Generator, padded_batch};
 use crate::Result;
 use crate::gpu::{Tier, text_hash};
 use crate::ops::random;
@@ -28,7 +28,7 @@ impl Generator {
         again: bool,
         progress: impl FnMut(usize, usize),
     ) -> Result<Tuned> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.prepare(padded_batch(batch), Form::Cells)?;
         if !again && self.programs[&(batch, Form::Cells)].remembered() {
             return Ok(Tuned::default());
         }
@@ -76,7 +76,7 @@ impl Generator {
                     let (seconds, cells) = self.seconds(batch)?;
                     if tier == Tier::Portable {
                         portable = cells;
-                    } else if !(difference(&cells, &portable) <= TIER_DIFFERENCE) {
+                    } else if difference(&cells, &portable) > TIER_DIFFERENCE {
                         continue;
                     }
                     if seconds < fastest.1 {
@@ -93,7 +93,7 @@ impl Generator {
 
     /// The least time of a shower, of as many as this tier computes at once, and the cells of the first of them.
     fn seconds(&mut self, batch: usize) -> Result<(f64, Vec<f32>)> {
-        let batch = self.prepare(filled(batch), Form::Cells)?;
+        let batch = self.prepare(padded_batch(batch), Form::Cells)?;
         let program = &self.programs[&(batch, Form::Cells)];
         self.gpu.guarded(|| {
             self.set_middle(program, batch)?;

@@ -107,7 +107,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] if it exceeds the largest buffer or the device's memory.
-    pub fn arena(&self, bytes: u64) -> Result<Buffer> {
+    pub(crate) fn arena(&self, bytes: u64) -> Result<Buffer> {
         let most = self.capabilities().limits.max_buffer_size;
         if bytes > most {
             return Err(Error::OutOfMemory(format!(
@@ -130,7 +130,7 @@ impl Gpu {
     }
 
     /// A buffer with the given contents.
-    pub fn upload(&self, words: &[u32]) -> Result<Buffer> {
+    pub(crate) fn upload(&self, words: &[u32]) -> Result<Buffer> {
         let buffer = self.buffer(words.len() as u64 * 4)?;
         self.write(&buffer, 0, bytemuck::cast_slice(words))?;
         Ok(buffer)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::adapter::{Capabilities, choose, instance, ranked};
 use super::buffer::Pool;
 use super::memory::Memory;
-use super::pipeline::Cached;
+use super::pipeline::Pipeline;
 use super::tune::Tuning;
 use super::turn::Turns;
 use crate::{Error, Result};
@@ -26,7 +26,7 @@ pub struct Gpu {
     pub(super) pool: Arc<Pool>,
     pub(super) staging: Arc<Pool>,
     pub(super) modules: Mutex<HashMap<String, wgpu::ShaderModule>>,
-    pub(super) pipelines: Mutex<HashMap<String, Cached>>,
+    pub(super) pipelines: Mutex<HashMap<String, Pipeline>>,
     pub(super) tuning: Tuning,
     pub(super) disk_cache: Option<(wgpu::PipelineCache, PathBuf)>,
     fault: Arc<OnceLock<Error>>,
@@ -48,6 +48,7 @@ impl Gpu {
     }
 
     /// The same with limits that `lower` makes narrower than the adapter's: shows what a smaller device would do.
+    #[doc(hidden)]
     pub fn open_limited(
         request: Option<&str>,
         lower: impl FnOnce(&mut wgpu::Limits),
@@ -210,6 +211,7 @@ impl Gpu {
         match self.fault.get() {
             None => Ok(()),
             Some(Error::OutOfMemory(what)) => Err(Error::OutOfMemory(what.clone())),
+            Some(Error::Device(what)) => Err(Error::Device(what.clone())),
             Some(other) => Err(Error::Device(other.to_string())),
         }
     }
@@ -219,11 +221,13 @@ impl Gpu {
     }
 
     /// How many buffers, pipelines and bind groups were created so far: constant in the steady state.
+    #[doc(hidden)]
     pub fn allocations(&self) -> u64 {
         self.allocations.load(Ordering::Relaxed)
     }
 
     /// Destroys the device, as a driver crash would: every later call is an error. For tests of failure.
+    #[doc(hidden)]
     pub fn destroy(&self) {
         let _ = self.fault.set(Error::Device("lost: destroyed".into()));
         self.device.destroy();

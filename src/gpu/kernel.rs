@@ -71,7 +71,7 @@ pub enum Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Binding {
     /// The number after `@binding`.
-    pub slot: u32,
+    pub number: u32,
     /// The variable's name in WGSL.
     pub name: &'static str,
     /// Whether the kernel writes to it.
@@ -89,9 +89,9 @@ impl Binding {
 }
 
 /// A binding that is only read.
-pub const fn read(slot: u32, name: &'static str) -> Binding {
+pub const fn read(number: u32, name: &'static str) -> Binding {
     Binding {
-        slot,
+        number,
         name,
         access: Access::Read,
         half: false,
@@ -99,9 +99,9 @@ pub const fn read(slot: u32, name: &'static str) -> Binding {
 }
 
 /// A binding that is written, and perhaps read.
-pub const fn write(slot: u32, name: &'static str) -> Binding {
+pub const fn write(number: u32, name: &'static str) -> Binding {
     Binding {
-        slot,
+        number,
         name,
         access: Access::Write,
         half: false,
@@ -148,7 +148,7 @@ pub struct Kernel {
     pub params: &'static str,
     /// Fields of the parameter block.
     pub fields: &'static [Field],
-    /// Storage bindings in slot order.
+    /// Storage bindings in order of their numbers.
     pub bindings: &'static [Binding],
     /// What the device must offer.
     pub tier: Tier,
@@ -178,21 +178,21 @@ impl Kernel {
         Self { tier, ..self }
     }
 
-    /// The WGSL with `expression` in the place of what stands behind the mark of `lib/expression.wgsl` or
+    /// The WGSL with `inserted` in the place of what stands behind the mark of `lib/expression.wgsl` or
     /// `lib/matrix.wgsl`, and with `pairs` four numbers loaded as two of 64 bits where `lib/four.wgsl` is used. What is
     /// replaced reaches to `//@end`, or else to the end: then the file with the mark is the last of a kernel's. Bindings of
     /// `halves` (bit i: the i-th of [`bindings`](Self::bindings)) hold f16, which the text converts where it loads and stores.
-    pub fn text(&self, expression: Option<&str>, pairs: bool, halves: u32) -> String {
+    pub fn text(&self, inserted: Option<&str>, pairs: bool, halves: u32) -> String {
         let replaced = |source: &str, mark: &str, text: &str| {
             let (before, rest) = source.split_once(mark)?;
             let after = rest.split_once("//@end\n").map_or("", |(_, after)| after);
             Some(format!("{before}{text}{after}"))
         };
         let mut source = self.source.to_owned();
-        if let Some(text) = expression.and_then(|e| {
-            replaced(&source, "//@expression\n", e).or_else(|| replaced(&source, "//@matrix\n", e))
-        }) {
-            source = text;
+        if let Some(inserted) = inserted {
+            let mut marks = ["//@expression\n", "//@matrix\n"].into_iter();
+            let text = marks.find_map(|mark| replaced(&source, mark, inserted));
+            source = text.unwrap_or_else(|| panic!("{}: no mark for a text", self.entry));
         }
         if pairs {
             let halves = if halves == 0 { "" } else { FOUR_HALVES };

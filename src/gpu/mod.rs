@@ -20,7 +20,6 @@ pub use buffer::{Buffer, Mapped, Readback};
 pub use device::Gpu;
 pub use kernel::{Access, Binding, Field, Kernel, Params, Scalar, fold, read, write};
 pub(crate) use kernel::{params, wgsl};
-pub use pipeline::Pipeline;
 pub(crate) use pipeline::{Bound, Uniform};
 pub use profile::{KernelTime, Profile};
 pub use tier::{Element, Matrix, Tier};

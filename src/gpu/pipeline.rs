@@ -1,6 +1,6 @@
 //! Pipelines: created on first use, kept in memory, and by wgpu's pipeline cache on disk where the backend has one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::buffer::Buffer;
@@ -11,18 +11,14 @@ use crate::{Error, Result};
 
 /// A kernel made ready for one set of overrides.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     pub(super) raw: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
-    pub(super) name: Arc<str>,
 }
-
-#[derive(Debug)]
-pub(super) struct Cached(Pipeline);
 
 /// Everything of one dispatch but the pipeline.
 #[derive(Clone, Debug)]
-pub struct Bound {
+pub(crate) struct Bound {
     pipeline: Pipeline,
     group: wgpu::BindGroup,
     grid: [u32; 3],
@@ -51,15 +47,15 @@ impl Drop for Uniform {
 }
 
 impl Gpu {
-    /// The pipeline of `kernel` with the given overrides (`WG`, tiles, ...), every one of the file, the given elementwise
-    /// expression if it evaluates one, and f16 in the bindings of `halves` ([`Kernel::text`]).
+    /// The pipeline of `kernel` with the given overrides (`WG`, tiles, ...), every one of the file, with the text `inserted` if
+    /// it has a mark for one, and f16 in the bindings of `halves` ([`Kernel::text`]).
     ///
     /// # Errors
     /// [`Error::Device`] with the compiler's text if it cannot be made.
-    pub fn pipeline(
+    pub(crate) fn pipeline(
         &self,
         kernel: &'static Kernel,
-        expression: Option<&str>,
+        inserted: Option<&str>,
         halves: u32,
         overrides: &[(&'static str, f64)],
     ) -> Result<Pipeline> {
@@ -67,35 +63,35 @@ impl Gpu {
             "{}:{} {halves:x} {}",
             kernel.file,
             kernel.entry,
-            expression.unwrap_or_default()
+            inserted.unwrap_or_default()
         );
         for (name, value) in overrides {
             key.push_str(&format!(" {name}={value}"));
         }
         let broken = |_| Error::Device("a thread panicked while it made a pipeline".into());
-        if let Some(Cached(found)) = self.pipelines.lock().map_err(broken)?.get(&key) {
+        if let Some(found) = self.pipelines.lock().map_err(broken)?.get(&key) {
             return Ok(found.clone());
         }
-        let made = self.make_pipeline(kernel, expression, halves, overrides)?;
+        let made = self.make_pipeline(kernel, inserted, halves, overrides)?;
         self.count_allocation();
         self.pipelines
             .lock()
             .map_err(broken)?
-            .insert(key, Cached(made.clone()));
+            .insert(key, made.clone());
         Ok(made)
     }
 
     fn make_pipeline(
         &self,
         kernel: &'static Kernel,
-        expression: Option<&str>,
+        inserted: Option<&str>,
         halves: u32,
         overrides: &[(&'static str, f64)],
     ) -> Result<Pipeline> {
         let _turn = self.turns.take();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let module = self.module(kernel, expression, halves)?;
+        let module = self.module(kernel, inserted, halves)?;
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
@@ -132,21 +128,17 @@ impl Gpu {
                 kernel.file, kernel.entry
             )));
         }
-        Ok(Pipeline {
-            raw,
-            layout,
-            name: kernel.entry.into(),
-        })
+        Ok(Pipeline { raw, layout })
     }
 
     fn module(
         &self,
         kernel: &'static Kernel,
-        expression: Option<&str>,
+        inserted: Option<&str>,
         halves: u32,
     ) -> Result<wgpu::ShaderModule> {
         let broken = |_| Error::Device("a thread panicked while it read a shader".into());
-        let source = kernel.text(expression, self.pairs, halves);
+        let source = kernel.text(inserted, self.pairs, halves);
         let mut modules = self.modules.lock().map_err(broken)?;
         if let Some(module) = modules.get(&source) {
             return Ok(module.clone());
@@ -196,7 +188,7 @@ impl Gpu {
         }];
         for (binding, &(buffer, offset, size)) in kernel.bindings.iter().zip(storage) {
             entries.push(wgpu::BindGroupEntry {
-                binding: binding.slot,
+                binding: binding.number,
                 resource: resource(buffer.raw(), offset, size),
             });
         }
@@ -267,10 +259,6 @@ impl Bound {
         let [x, y, z] = self.grid;
         pass.dispatch_workgroups(x, y, z);
     }
-
-    pub(super) fn name(&self) -> &str {
-        &self.pipeline.name
-    }
 }
 
 fn layout_entries(kernel: &Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
@@ -287,7 +275,7 @@ fn layout_entries(kernel: &Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
     entries.extend(kernel.bindings.iter().map(|b| {
         entry(
-            b.slot,
+            b.number,
             wgpu::BufferBindingType::Storage {
                 read_only: b.access == Access::Read,
             },
@@ -333,7 +321,7 @@ pub(super) fn open_disk_cache(
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
     let path = cache_folder()?.join(format!("{key}_{driver}"));
-    let data = read_cache(&path);
+    let data = std::fs::read(&path).ok();
     // SAFETY: the data came from `get_data` of the same adapter and driver (both are in the file's name), written whole
     // and renamed; wgpu checks its header, and `fallback` starts afresh if it does not fit.
     let cache = unsafe {
@@ -344,8 +332,4 @@ pub(super) fn open_disk_cache(
         })
     };
     Some((cache, path))
-}
-
-fn read_cache(path: &Path) -> Option<Vec<u8>> {
-    std::fs::read(path).ok()
 }

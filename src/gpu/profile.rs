@@ -29,11 +29,11 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn new(rows: impl Iterator<Item = (String, f64, f64, f64)>) -> Self {
-        let mut sums: HashMap<String, KernelTime> = HashMap::new();
+    pub(crate) fn new(rows: impl Iterator<Item = (&'static str, f64, f64, f64)>) -> Self {
+        let mut sums: HashMap<&str, KernelTime> = HashMap::new();
         for (name, seconds, flops, bytes) in rows {
-            let row = sums.entry(name.clone()).or_insert(KernelTime {
-                name,
+            let row = sums.entry(name).or_insert(KernelTime {
+                name: name.to_owned(),
                 calls: 0,
                 seconds: 0.0,
                 flops: 0.0,
@@ -112,7 +112,7 @@ const MOST_TIMED: usize = 1024;
 
 impl Gpu {
     /// Runs each dispatch in a pass of its own between two timestamps; seconds per dispatch.
-    pub(crate) fn time(&self, steps: &[Bound]) -> Result<Vec<(String, f64)>> {
+    pub(crate) fn time(&self, steps: &[Bound]) -> Result<Vec<f64>> {
         if !self.capabilities().timestamps {
             return Err(Error::Device("this adapter has no timestamps".into()));
         }
@@ -151,12 +151,8 @@ impl Gpu {
             self.submit_recorded(encoder);
             let bytes = self.read_bytes(&target, 0, size)?;
             let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
-            for (step, pair) in chunk.iter().zip(ticks.chunks_exact(2)) {
-                times.push((
-                    step.name().to_owned(),
-                    pair[1].saturating_sub(pair[0]) as f64 * period,
-                ));
-            }
+            let pairs = ticks.chunks_exact(2);
+            times.extend(pairs.map(|pair| pair[1].saturating_sub(pair[0]) as f64 * period));
         }
         Ok(times)
     }

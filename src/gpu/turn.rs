@@ -41,7 +41,7 @@ pub(super) struct Turn<'a>(&'a Queue);
 
 /// Bound on what is submitted at once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Submission {
+pub(crate) struct SubmissionLimit {
     /// Floating point operations.
     pub flops: f64,
     /// Dispatches.
@@ -101,13 +101,13 @@ impl Drop for Turn<'_> {
 
 impl Gpu {
     /// How much is submitted at once.
-    pub(crate) fn most_at_once(&self) -> Submission {
+    pub(crate) fn most_at_once(&self) -> SubmissionLimit {
         // 0.2 s on 0.5 TFLOP/s, so that a desktop system does not reset the device; on GL it may be a processor.
         let (flops, dispatches) = match self.turns.0 {
             None => (1e11, usize::MAX),
             Some(_) => (1e9, 8),
         };
-        Submission { flops, dispatches }
+        SubmissionLimit { flops, dispatches }
     }
 
     /// Submits what was recorded.

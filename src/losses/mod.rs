@@ -3,13 +3,13 @@
 //! Distances between samples take them as `[D, N]`, features times showers.
 
 mod mmd;
-mod observables;
+mod projections;
 mod sinkhorn;
 mod sorted_kernel;
 mod wasserstein;
 
 pub use mmd::{mmd_gaussian, mmd_imq, squared_distances};
-pub use observables::{Projections, group_sums, layer_profile, radial_profile, soft_occupancy};
+pub use projections::{Projections, group_sums, layer_profile, radial_profile, soft_occupancy};
 pub use sinkhorn::{
     Sinkhorn, entropic_transport, sinkhorn_divergence, transport_potentials,
     weighted_sinkhorn_divergence,
@@ -80,7 +80,7 @@ pub fn gradient_penalty<'t>(
 ) -> Var<'t> {
     let score = critic(x).sum_all();
     let slope = x.tape().gradients(score, &[x])[0];
-    let voxels: Vec<usize> = (0..x.rank() - 1).collect();
+    let voxels: Vec<usize> = (0..x.rank().saturating_sub(1)).collect();
     let square = match norm {
         PenaltyNorm::PerShower => slope.square().sum(&voxels),
         PenaltyNorm::WholeBatch => slope.square().sum_all(),

@@ -63,6 +63,6 @@ fn integral<'t>(x: Var<'t>, y: Var<'t>, axis: usize, f: impl Fn(Var<'t>) -> Var<
         .collect();
     let weights = x.tape().constant(&weights, &[weights.len()]);
     let others = difference.len() / weights.len();
-    let weights = weights.unsqueeze_to(difference.rank() - axis);
+    let weights = weights.unsqueeze_to(difference.rank().saturating_sub(axis));
     (f(difference) * weights).sum_all() * (1.0 / others as f32)
 }

@@ -33,7 +33,7 @@ impl Networks {
             let mut parameters =
                 Parameters::new(gpu, network, seed.wrapping_add((i as u64) << 32), average)?;
             if train {
-                parameters = parameters.with_moments(gpu)?;
+                parameters = parameters.with_optimizer_state(gpu)?;
             }
             all.insert(name, parameters);
         }

@@ -8,7 +8,7 @@ use crate::tape::{Var, shape};
 /// Small number under the root of every normalisation.
 const EPS: f32 = 1e-5;
 
-/// A normalisation without its statistics' axes: what [`Net::norm`] needs to know.
+/// Over what a normalisation takes its statistics, and what its weights belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Norm {
@@ -119,7 +119,8 @@ impl<'t> Net<'t> {
         let shape = [outputs, c, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
         let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
-        let y = planes(volume(x).conv(w.reshape(&[outputs, c, 1, kh, kw]), b, &window.spec()));
+        let w = w.reshape(&[outputs, c, 1, kh, kw]);
+        let y = x.volume("conv2d").conv(w, b, &window.spec()).image();
         self.note(name, format!("Conv2d {c} -> {outputs} {window}"), y);
         y
     }
@@ -142,13 +143,14 @@ impl<'t> Net<'t> {
         let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
         let more = [0, output_padding[0], output_padding[1]];
         let w = w.reshape(&[c, outputs, 1, kh, kw]);
-        let y = planes(volume(x).conv_transpose(w, b, &window.spec(), more));
+        let x = x.volume("conv_transpose2d");
+        let y = x.conv_transpose(w, b, &window.spec(), more).image();
         let text = format!("ConvTranspose2d {c} -> {outputs} {window} +{output_padding:?}");
         self.note(name, text, y);
         y
     }
 
-    /// Three-dimensional transposed convolution of `[C,D,H,W,N]`, `more` voxels added after the last. Tensors `weight`
+    /// Three-dimensional transposed convolution of `[C,D,H,W,N]`, `output_padding` voxels added after the last. Tensors `weight`
     /// `[C,O,kd,kh,kw]` and, with `bias`, `bias` `[O]`.
     #[track_caller]
     pub fn conv_transpose3d(
@@ -157,7 +159,7 @@ impl<'t> Net<'t> {
         x: Var<'t>,
         outputs: usize,
         kernel: [usize; 3],
-        (spec, more): (&ConvSpec, [usize; 3]),
+        (spec, output_padding): (&ConvSpec, [usize; 3]),
         bias: bool,
     ) -> Var<'t> {
         let c = x.extent(0);
@@ -166,9 +168,9 @@ impl<'t> Net<'t> {
         let shape = [c, outputs, kd, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
         let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
-        let y = x.conv_transpose(w, b, spec, more);
+        let y = x.conv_transpose(w, b, spec, output_padding);
         let text = format!(
-            "ConvTranspose3d {c} -> {outputs} k{kernel:?} s{:?} p{:?} +{more:?}",
+            "ConvTranspose3d {c} -> {outputs} k{kernel:?} s{:?} p{:?} +{output_padding:?}",
             spec.stride, spec.padding
         );
         self.note(name, text, y);
@@ -349,29 +351,5 @@ impl<'t> Net<'t> {
         };
         self.note(name, "BatchNorm".into(), y);
         y
-    }
-}
-
-/// `[C,H,W,N]` as `[C,1,H,W,N]`.
-#[track_caller]
-fn volume(x: Var<'_>) -> Var<'_> {
-    let s = x.shape();
-    match s[..] {
-        [c, h, w, n] => x.reshape(&[c, 1, h, w, n]),
-        _ => x.tape().fail(crate::Error::shape(
-            "conv2d",
-            format!("expected [C,H,W,N], got {s:?}"),
-        )),
-    }
-}
-
-/// `[C,1,H,W,N]` as `[C,H,W,N]`.
-#[track_caller]
-fn planes(x: Var<'_>) -> Var<'_> {
-    let s = x.shape();
-    if s.len() == 5 {
-        x.reshape(&[s[0], s[2], s[3], s[4]])
-    } else {
-        x
     }
 }

@@ -10,4 +10,4 @@ mod parameters;
 
 pub use layers::{Norm, Window};
 pub use network::{Init, Layer, Mode, Net, Network, TensorSpec};
-pub use parameters::{Moments, Parameters};
+pub use parameters::Parameters;

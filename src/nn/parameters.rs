@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use super::network::{Init, Network, TensorSpec};
 use crate::gpu::Gpu;
-use crate::ops::random;
-use crate::tape::{State, shape};
+use crate::ops::{Optimizer, random};
+use crate::tape::{State, Var, shape};
 use crate::{Error, Result};
 
 /// Elements to which each tensor's start is rounded: 256 bytes, the largest alignment of a binding.
 const ALIGN: usize = 64;
 
 /// What an optimiser keeps beside the parameters, each of the parameters' size.
-#[derive(Clone, Debug)]
-pub struct Moments {
+#[derive(Debug)]
+struct OptimizerState {
     /// Gradients of the last step.
-    pub gradient: State,
+    gradient: State,
     /// First moment.
-    pub first: State,
+    first: State,
     /// Second moment.
-    pub second: State,
+    second: State,
 }
 
 /// A network's tensors on a device.
@@ -35,7 +35,7 @@ pub struct Parameters {
     mean: Option<State>,
     /// Start of each tensor in its buffer, in elements.
     starts: HashMap<String, (usize, TensorSpec)>,
-    moments: Option<Moments>,
+    optimizer_state: Option<OptimizerState>,
     seed: u64,
 }
 
@@ -86,7 +86,7 @@ impl Parameters {
             statistics,
             mean,
             starts,
-            moments: None,
+            optimizer_state: None,
             seed,
         };
         this.initialise(gpu, 0)?;
@@ -107,17 +107,18 @@ impl Parameters {
     /// Initial values again, others for each `round`, of which the first were 0; the optimiser forgets.
     pub fn restart(&self, gpu: &Gpu, round: u64) -> Result<()> {
         self.initialise(gpu, round)?;
-        for state in self.moments.iter().flat_map(|m| [&m.first, &m.second]) {
+        let kept = self.optimizer_state.iter();
+        for state in kept.flat_map(|o| [&o.first, &o.second]) {
             state.set(gpu, &vec![0.0; state.shape()[0]])?;
         }
         Ok(())
     }
 
     /// Adds what training needs: gradients and moments.
-    pub fn with_moments(mut self, gpu: &Arc<Gpu>) -> Result<Self> {
+    pub fn with_optimizer_state(mut self, gpu: &Arc<Gpu>) -> Result<Self> {
         let words = self.values.shape()[0];
         let make = |what: &str| arena(gpu, words, &format!("{}/{what}", self.network.name));
-        self.moments = Some(Moments {
+        self.optimizer_state = Some(OptimizerState {
             gradient: make("gradient")?,
             first: make("first")?,
             second: make("second")?,
@@ -140,19 +141,14 @@ impl Parameters {
         self.mean.as_ref()
     }
 
-    /// What the optimiser keeps.
-    pub fn moments(&self) -> Option<&Moments> {
-        self.moments.as_ref()
-    }
-
     /// Every state that a checkpoint must hold, with a name.
     pub fn states(&self) -> Vec<(&'static str, &State)> {
         let mut states = vec![("values", &self.values), ("statistics", &self.statistics)];
         states.extend(self.mean.iter().map(|m| ("mean", m)));
         states.extend(
-            self.moments
+            self.optimizer_state
                 .iter()
-                .flat_map(|m| [("first", &m.first), ("second", &m.second)]),
+                .flat_map(|o| [("first", &o.first), ("second", &o.second)]),
         );
         states
     }
@@ -180,7 +176,7 @@ impl Parameters {
 
     /// The trainable tensors with the place of each one's gradient.
     pub fn gradients(&self) -> Vec<(State, State)> {
-        let Some(moments) = &self.moments else {
+        let Some(kept) = &self.optimizer_state else {
             return Vec::new();
         };
         let trainable = self.network.tensors.iter().filter(|t| t.trainable);
@@ -188,9 +184,28 @@ impl Parameters {
             .filter_map(|t| {
                 let (start, tensor) = self.starts.get(&t.name)?;
                 let value = self.part(&self.values, *start, tensor);
-                Some((value, self.part(&moments.gradient, *start, tensor)))
+                Some((value, self.part(&kept.gradient, *start, tensor)))
             })
             .collect()
+    }
+
+    /// Stores the gradients of `loss` at the end of each run, for [`optimize`](Self::optimize).
+    #[track_caller]
+    pub fn store_gradients(&self, loss: Var<'_>) {
+        let (tape, pairs) = (loss.tape(), self.gradients());
+        let values: Vec<Var<'_>> = pairs.iter().map(|(value, _)| tape.state(value)).collect();
+        for ((_, place), gradient) in pairs.iter().zip(tape.gradients(loss, &values)) {
+            tape.store(place, gradient);
+        }
+    }
+
+    /// One step by the stored gradients at the end of each run: [`Tape::optimize`](crate::tape::Tape::optimize).
+    #[track_caller]
+    pub fn optimize(&self, optimizer: Optimizer, hyper: Var<'_>) {
+        if let Some(o) = &self.optimizer_state {
+            let states = [&self.values, &o.gradient, &o.first, &o.second];
+            hyper.tape().optimize(optimizer, states, hyper);
+        }
     }
 
     /// Overwrites a tensor, and its running mean.

@@ -1,25 +1,9 @@
 //! The arithmetic of [`Var`]: elementwise functions as methods and operators.
 
 use super::elementwise::{Elementwise, Function};
-use crate::tape::{Tape, Var, shape};
+use crate::tape::{Var, shape};
 
 impl<'t> Var<'t> {
-    /// The tape.
-    pub fn tape(self) -> &'t Tape {
-        self.tape
-    }
-
-    /// The number that every element is known to be.
-    pub(crate) fn known(self) -> Option<f32> {
-        let node = self.tape.nodes().get(self.id)?.clone();
-        if let Some(crate::tape::Leaf::Constant(bits)) = node.op.leaf() {
-            return (bits.len() == 1 && node.dtype == crate::tape::DType::F32)
-                .then(|| f32::from_bits(bits[0]));
-        }
-        (node.op.elementwise() == Some(Function::Identity))
-            .then(|| self.tape.var(node.inputs[0]).known())?
-    }
-
     /// An elementwise function of one operand.
     #[track_caller]
     pub fn unary(self, function: Function) -> Self {
@@ -95,7 +79,7 @@ impl<'t> Var<'t> {
         self.unary(Function::LeakyRelu(slope))
     }
 
-    /// `self^exponent`; NaN for a negative base and a broken exponent.
+    /// `self^exponent`; NaN for a negative base and a fractional exponent.
     #[track_caller]
     pub fn pow(self, exponent: f32) -> Self {
         self.unary(Function::Pow(exponent))

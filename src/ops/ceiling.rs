@@ -30,7 +30,7 @@ static COPY: Kernel = Kernel::new::<CeilingParams>(
 
 static MATRIX: Kernel = Kernel::new::<CeilingMatrixParams>(
     "ceiling_matrix.wgsl",
-    wgsl!("ceiling_matrix.wgsl", "lib/matrix.wgsl"),
+    wgsl!("ceiling_matrix.wgsl", "lib/index.wgsl", "lib/matrix.wgsl"),
     "ceiling_matrix",
     &[read(1, "x"), write(2, "y")],
 )
@@ -87,10 +87,8 @@ impl Op for Chains {
     }
 
     fn cost(&self, _: &[&[usize]], y: &[usize]) -> Cost {
-        Cost {
-            flops: (2 * CHAINS * STEPS * self.rounds) as f64 * self.lanes as f64,
-            bytes: 4.0 * shape::len(y) as f64,
-        }
+        let flops = (2 * CHAINS * STEPS * self.rounds) as f64 * self.lanes as f64;
+        Cost::new(flops, &[], y)
     }
 }
 
@@ -142,10 +140,7 @@ impl Op for Products {
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
         let products = (4 * STEPS * self.rounds * self.subgroups) as f64;
-        Cost {
-            flops: 2.0 * products * (x[0][1] as f64).powi(3),
-            bytes: 4.0 * shape::len(y) as f64,
-        }
+        Cost::new(2.0 * products * (x[0][1] as f64).powi(3), &[], y)
     }
 }
 

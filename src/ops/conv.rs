@@ -205,8 +205,8 @@ impl Conv {
         Ok(e)
     }
 
-    /// Each result is made of a single cell.
-    pub(crate) fn has_kernel_of_one(&self) -> bool {
+    /// Each result is made of a single cell, the one in its place.
+    pub(crate) fn is_pointwise(&self) -> bool {
         self.spec == ConvSpec::default() && self.kernel == [1; 3]
     }
 
@@ -341,7 +341,7 @@ impl Op for Conv {
     }
 
     fn pointwise(&self) -> Option<&Conv> {
-        let plain = self.has_kernel_of_one() && self.groups == 1;
+        let plain = self.is_pointwise() && self.groups == 1;
         (plain && self.makes != Makes::Weight).then_some(self)
     }
 
@@ -431,17 +431,12 @@ impl Op for Conv {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = x.iter().map(|s| s.iter().product::<usize>()).sum::<usize>()
-            + y.iter().product::<usize>();
         let macs = self.extents(x).map_or(0.0, |e| {
             let pairs = (self.groups * e.small_channels * e.large_channels * e.batch) as f64;
             // Taps beyond the border are counted: what a plain implementation would do.
             pairs * (e.small_voxels() * e.taps()) as f64
         });
-        Cost {
-            flops: 2.0 * macs,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(2.0 * macs, x, y)
     }
 }
 
@@ -516,11 +511,5 @@ impl<'t> Var<'t> {
         let mut shape = x;
         shape[0] = w[0];
         y.reshape(&shape)
-    }
-
-    /// Matrix product `[n,k] x [k,m]`, or of matrices stacked along leading axes, which broadcast.
-    #[track_caller]
-    pub fn matmul(self, b: Self) -> Self {
-        super::matmul::matmul(self, b)
     }
 }

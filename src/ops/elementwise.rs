@@ -35,7 +35,7 @@ pub enum Function {
     LeakyRelu(f32),
     /// 1 where a > 0, else slope: the derivative of `LeakyRelu`, at 0 as in PyTorch
     LeakySlope(f32),
-    /// a^k; NaN for a negative `a` and a broken exponent
+    /// a^k; NaN for a negative `a` and a fractional exponent
     Pow(f32),
     /// a limited to [k, l]
     Clamp(f32, f32),
@@ -303,10 +303,6 @@ impl Op for Elementwise {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: shape::len(y) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(shape::len(y) as f64, x, y)
     }
 }

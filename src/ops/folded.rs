@@ -30,9 +30,5 @@ pub(super) fn cost(folded: &Option<Folded>, x: &[&[usize]], y: &[usize], each: f
         Some(f) => (f.expression.flops(), shape::len(&f.domain)),
         None => (0.0, shape::len(x[0])),
     };
-    let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-    Cost {
-        flops: (steps + each) * terms as f64,
-        bytes: 4.0 * elements as f64,
-    }
+    Cost::new((steps + each) * terms as f64, x, y)
 }

@@ -170,7 +170,7 @@ impl<'t> Var<'t> {
     /// element of the gradient looks through all indices.
     #[track_caller]
     pub fn gather(self, axis: usize, index: Self, unique: bool) -> Self {
-        index.indexing("gather", || {
+        index.if_integers("gather", || {
             self.tape.record(Gather { axis, unique }, &[self, index])
         })
     }
@@ -184,12 +184,12 @@ impl<'t> Var<'t> {
             extent,
             unique,
         };
-        index.indexing("scatter_add", || self.tape.record(op, &[self, index]))
+        index.if_integers("scatter_add", || self.tape.record(op, &[self, index]))
     }
 
     /// `make()`, or an error if this holds no integers.
     #[track_caller]
-    pub(super) fn indexing(self, op: &'static str, make: impl FnOnce() -> Self) -> Self {
+    pub(super) fn if_integers(self, op: &'static str, make: impl FnOnce() -> Self) -> Self {
         let dtype = self.tape.nodes().get(self.id).map(|n| n.dtype);
         match dtype {
             Some(DType::F32) => {

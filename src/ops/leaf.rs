@@ -1,7 +1,6 @@
 //! Values from outside the tape, as nodes without inputs.
 
 use crate::Result;
-use crate::gpu::Kernel;
 use crate::tape::{Cost, DType, Leaf, Lowering, Op, Shape, Slot, Var, Vjp};
 
 /// An input, a state or a constant.
@@ -57,5 +56,3 @@ impl Op for LeafOp {
         Some(&self.leaf)
     }
 }
-
-pub(super) static KERNELS: &[&Kernel] = &[];

@@ -3,7 +3,7 @@
 //! The layer is linear in its input and in its weights. It, the adjoint for the input and the adjoint for the weights are
 //! three ops whose derivatives are again these three, so derivatives of any order exist.
 
-use super::movement::window;
+use super::movement::{Axis, window};
 use super::permute::transpose;
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
@@ -126,10 +126,13 @@ impl Layer {
         let words = oh * ow * taps * terms * rows4 * 4;
         let packed = l.derived(w, format!("{self:?} {back}"), words, |l, packed| {
             let axes = [
-                (oh * ow, self.o * columns, 0, oh * ow),
-                (taps, 1, 0, taps),
-                (terms, term_step, 0, terms),
-                (rows4 * 4, row_step, 0, rows),
+                Axis::whole(oh * ow, self.o * columns),
+                Axis::whole(taps, 1),
+                Axis::whole(terms, term_step),
+                Axis {
+                    have: rows,
+                    ..Axis::whole(rows4 * 4, row_step)
+                },
             ];
             window(l, w, packed, &axes, 0.0, "local")
         })?;
@@ -160,9 +163,12 @@ impl Layer {
             places * n * rows4 * 4,
             |l, packed| {
                 let axes = [
-                    (places, n, 0, places),
-                    (n, 1, 0, n),
-                    (rows4 * 4, places * n, 0, self.o),
+                    Axis::whole(places, n),
+                    Axis::whole(n, 1),
+                    Axis {
+                        have: self.o,
+                        ..Axis::whole(rows4 * 4, places * n)
+                    },
                 ];
                 window(l, dy, packed, &axes, 0.0, "local")
             },
@@ -306,11 +312,7 @@ impl Op for Local {
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
         let n = x[0].last().copied().unwrap_or(1);
         let [_, weights, _] = self.layer.shapes(n);
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: 2.0 * (shape::len(&weights) * n) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(2.0 * (shape::len(&weights) * n) as f64, x, y)
     }
 }
 

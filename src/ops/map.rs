@@ -162,13 +162,7 @@ pub(crate) struct Map {
 
 /// The axes of `shape` with the strides of each input, merged where possible; slowest first.
 pub(crate) fn walk(shape: &[usize], inputs: &[Shape]) -> Vec<(usize, Vec<usize>)> {
-    let strides: Vec<Vec<usize>> = inputs.iter().map(|s| shape::strides_in(s, shape)).collect();
-    let axes: Vec<_> = shape
-        .iter()
-        .enumerate()
-        .map(|(d, &e)| (e, strides.iter().map(|s| s[d]).collect::<Vec<_>>()))
-        .collect();
-    shape::collapse(&axes)
+    shape::collapse(&shape::axes(shape, inputs))
 }
 
 impl Map {
@@ -270,7 +264,7 @@ impl Op for Map {
             ("SPLAT", f64::from(splat.unwrap_or(0))),
             ("STILL", f64::from(still)),
         ];
-        let mut slots = padded(x, y);
+        let mut slots = input_slots(x);
         slots.push(y);
         l.dispatch_with(
             kernel,
@@ -283,18 +277,13 @@ impl Op for Map {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: self.expression.flops() * shape::len(y) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(self.expression.flops() * shape::len(y) as f64, x, y)
     }
 }
 
-/// Every binding needs a buffer; unused inputs repeat the first (a kernel without inputs binds a spare one).
-pub(crate) fn padded(x: &[Slot], spare: Slot) -> Vec<Slot> {
-    debug_assert!(!x.is_empty(), "an expression has an input, slot {spare}");
+/// A slot for each binding of an input. Unused bindings repeat the first input.
+pub(crate) fn input_slots(x: &[Slot]) -> Vec<Slot> {
     (0..MAX_INPUTS)
-        .map(|i| x[if i < x.len() { i } else { 0 }])
+        .map(|i| *x.get(i).unwrap_or(&x[0]))
         .collect()
 }

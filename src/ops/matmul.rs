@@ -54,40 +54,39 @@ impl Op for Matmul {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = shape::len(x[0]) + shape::len(x[1]) + shape::len(y);
-        Cost {
-            flops: 2.0 * (shape::len(y) * x[0][2]) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(2.0 * (shape::len(y) * x[0][2]) as f64, x, y)
     }
 }
 
-#[track_caller]
-pub(super) fn matmul<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
-    let (sa, sb) = (a.shape(), b.shape());
-    let wrong = |what: &str| Error::shape("matmul", format!("{what}: {sa:?} and {sb:?}"));
-    if sa.len() < 2 || sb.len() < 2 || sa[sa.len() - 1] != sb[sb.len() - 2] {
-        return a.tape().fail(wrong("expected [..,n,k] and [..,k,m]"));
+impl<'t> Var<'t> {
+    /// Matrix product `[n,k] x [k,m]`, or of matrices stacked along leading axes, which broadcast.
+    #[track_caller]
+    pub fn matmul(self, b: Self) -> Self {
+        let (sa, sb) = (self.shape(), b.shape());
+        let wrong = |what: &str| Error::shape("matmul", format!("{what}: {sa:?} and {sb:?}"));
+        if sa.len() < 2 || sb.len() < 2 || sa[sa.len() - 1] != sb[sb.len() - 2] {
+            return self.tape.fail(wrong("expected [..,n,k] and [..,k,m]"));
+        }
+        if sa.len() == 2 && sb.len() == 2 {
+            return b.linear(self, None);
+        }
+        let (matrix_a, matrix_b) = (&sa[sa.len() - 2..], &sb[sb.len() - 2..]);
+        let Some(stack) = shape::broadcast(&sa[..sa.len() - 2], &sb[..sb.len() - 2]) else {
+            return self.tape.fail(wrong("stacks do not broadcast"));
+        };
+        let z: usize = stack.iter().product();
+        let stacked = |v: Var<'t>, matrix: &[usize]| {
+            let full: Vec<usize> = stack.iter().chain(matrix).copied().collect();
+            v.expand(&full).reshape(&[z, matrix[0], matrix[1]])
+        };
+        let y = self
+            .tape
+            .record(Matmul, &[stacked(self, matrix_a), stacked(b, matrix_b)]);
+        let out: Vec<usize> = stack
+            .iter()
+            .chain(&[matrix_a[0], matrix_b[1]])
+            .copied()
+            .collect();
+        y.reshape(&out)
     }
-    if sa.len() == 2 && sb.len() == 2 {
-        return b.linear(a, None);
-    }
-    let (matrix_a, matrix_b) = (&sa[sa.len() - 2..], &sb[sb.len() - 2..]);
-    let Some(stack) = shape::broadcast(&sa[..sa.len() - 2], &sb[..sb.len() - 2]) else {
-        return a.tape().fail(wrong("stacks do not broadcast"));
-    };
-    let z: usize = stack.iter().product();
-    let stacked = |v: Var<'t>, matrix: &[usize]| {
-        let full: Vec<usize> = stack.iter().chain(matrix).copied().collect();
-        v.expand(&full).reshape(&[z, matrix[0], matrix[1]])
-    };
-    let y = a
-        .tape()
-        .record(Matmul, &[stacked(a, matrix_a), stacked(b, matrix_b)]);
-    let out: Vec<usize> = stack
-        .iter()
-        .chain(&[matrix_a[0], matrix_b[1]])
-        .copied()
-        .collect();
-    y.reshape(&out)
 }

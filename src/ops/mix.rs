@@ -3,7 +3,7 @@
 
 use super::conv::{Conv, Makes};
 use super::conv_tiled::packed_layer;
-use super::map::{Expression, MAX_INPUTS, MAX_STEPS, expression_wgsl, fours, padded};
+use super::map::{Expression, MAX_INPUTS, MAX_STEPS, expression_wgsl, fours, input_slots};
 use crate::Result;
 use crate::gpu::{Kernel, fold, params, read, write};
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
@@ -78,18 +78,14 @@ pub(crate) struct Mix {
 type Axes = ((usize, Vec<usize>), Vec<(usize, Vec<usize>)>);
 
 fn axes(domain: &[usize], inputs: &[Shape]) -> Axes {
-    let strides: Vec<Vec<usize>> = inputs
-        .iter()
-        .map(|s| shape::strides_in(s, domain))
-        .collect();
-    let axis = |d: usize| (domain[d], strides.iter().map(|s| s[d]).collect());
-    let others: Vec<_> = (1..domain.len()).map(axis).collect();
-    (axis(0), shape::collapse(&others))
+    let mut axes = shape::axes(domain, inputs);
+    let channels = axes.remove(0);
+    (channels, shape::collapse(&axes))
 }
 
 impl Mix {
     /// Channels on either side, at most: a lane holds all results of its columns.
-    pub const MOST: usize = 16;
+    pub const MAX_CHANNELS: usize = 16;
 
     /// True if the kernel can walk these inputs of the expression; a bias takes the place of one.
     pub fn fits(domain: &[usize], inputs: &[Shape], has_bias: bool) -> bool {
@@ -159,7 +155,7 @@ impl Op for Mix {
             ("SPLAT", f64::from(splat.unwrap_or(0))),
             ("BY_ROW", f64::from(u8::from(rows))),
         ];
-        let mut slots = padded(operands, y);
+        let mut slots = input_slots(operands);
         if let Some(&bias) = rest.get(1) {
             slots[MAX_INPUTS - 1] = bias;
         }
@@ -175,11 +171,7 @@ impl Op for Mix {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
         let each = self.expression.flops() + 2.0 * self.outputs as f64;
-        Cost {
-            flops: each * shape::len(&self.domain) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(each * shape::len(&self.domain) as f64, x, y)
     }
 }

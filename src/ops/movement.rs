@@ -31,8 +31,34 @@ pub(super) static KERNELS: &[&Kernel] = &[&WINDOW, &WINDOW_FOUR, &INTO, &INTO_FO
 const WG: usize = 64;
 const RANK: usize = 5;
 
-/// One axis of a window: extent in the result, stride in the source, first coordinate that has one, extent that has one.
-pub(super) type Axis = (usize, usize, isize, usize);
+/// One axis of a window.
+#[derive(Clone, Copy)]
+pub(super) struct Axis {
+    /// Extent in the result.
+    pub extent: usize,
+    /// Stride in the source.
+    pub stride: usize,
+    /// First coordinate that has an element in the source.
+    pub low: isize,
+    /// How many coordinates from there on have one.
+    pub have: usize,
+}
+
+impl Axis {
+    /// Every coordinate has an element in the source.
+    pub fn whole(extent: usize, stride: usize) -> Self {
+        Self {
+            extent,
+            stride,
+            low: 0,
+            have: extent,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.low == 0 && self.have == self.extent
+    }
+}
 
 /// Writes `y` from `x`, axis by axis; `fill` where `x` has no element.
 pub(super) fn window(
@@ -46,16 +72,18 @@ pub(super) fn window(
     let mut merged = merge(axes);
     let fours = in_fours(&mut merged);
     if merged.len() > RANK {
-        return Err(Error::shape(op, format!("more than {RANK} axes")));
+        let extents: Vec<usize> = axes.iter().map(|a| a.extent).collect();
+        let what = format!("more than {RANK} axes of different strides: {extents:?}");
+        return Err(Error::shape(op, what));
     }
-    let mut a: [Axis; RANK] = [(1, 0, 0, 1); RANK];
+    let mut a = [Axis::whole(1, 0); RANK];
     a[RANK - merged.len()..].copy_from_slice(&merged);
-    let count: usize = merged.iter().map(|a| a.0).product();
+    let count: usize = a.iter().map(|a| a.extent).product();
     let mut words = vec![count as u32];
-    words.extend(a[1..].iter().map(|a| a.0 as u32));
-    words.extend(a.iter().map(|a| a.1 as u32));
-    words.extend(a.iter().map(|a| a.2 as u32));
-    words.extend(a.iter().map(|a| a.3 as u32));
+    words.extend(a[1..].iter().map(|a| a.extent as u32));
+    words.extend(a.iter().map(|a| a.stride as u32));
+    words.extend(a.iter().map(|a| a.low as u32));
+    words.extend(a.iter().map(|a| a.have as u32));
     words.extend([fill.to_bits(), 0, 0, 0]);
     let params: MoveParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
     l.dispatch(
@@ -69,15 +97,14 @@ pub(super) fn window(
 
 /// Joins neighbouring axes that are whole and contiguous in the source.
 fn merge(axes: &[Axis]) -> Vec<Axis> {
-    let whole = |a: &Axis| a.2 == 0 && a.3 == a.0;
     let mut out: Vec<Axis> = Vec::new();
-    for axis in axes.iter().filter(|a| a.0 != 1 || !whole(a)) {
+    for axis in axes.iter().filter(|a| a.extent != 1 || !a.is_whole()) {
         if let Some(last) = out.last_mut()
-            && whole(last)
-            && whole(axis)
-            && last.1 == axis.1 * axis.0
+            && last.is_whole()
+            && axis.is_whole()
+            && last.stride == axis.stride * axis.extent
         {
-            *last = (last.0 * axis.0, axis.1, 0, last.0 * axis.0);
+            *last = Axis::whole(last.extent * axis.extent, axis.stride);
         } else {
             out.push(*axis);
         }
@@ -90,13 +117,12 @@ fn in_fours(axes: &mut [Axis]) -> bool {
     let Some((last, before)) = axes.split_last_mut() else {
         return false;
     };
-    let whole = last.1 == 1 && last.2 == 0 && last.3 == last.0;
-    let even = before.iter().all(|axis| axis.1.is_multiple_of(4));
-    if !whole || !even || !last.0.is_multiple_of(4) {
+    let even = before.iter().all(|axis| axis.stride.is_multiple_of(4));
+    if last.stride != 1 || !last.is_whole() || !even || !last.extent.is_multiple_of(4) {
         return false;
     }
-    (last.0, last.3) = (last.0 / 4, last.3 / 4);
-    before.iter_mut().for_each(|axis| axis.1 /= 4);
+    *last = Axis::whole(last.extent / 4, 1);
+    before.iter_mut().for_each(|axis| axis.stride /= 4);
     true
 }
 
@@ -133,6 +159,32 @@ impl Op for Reshape {
 
     fn reads(&self, _: usize) -> Reads {
         Reads::Moved
+    }
+
+    fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_view(&self) -> bool {
+        true
+    }
+}
+
+/// A view that stops gradients.
+#[derive(Debug)]
+struct Detach;
+
+impl Op for Detach {
+    fn name(&self) -> &'static str {
+        "detach"
+    }
+
+    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
+        Ok(x[0].to_vec())
+    }
+
+    fn gradient<'t>(&self, _: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
+        vec![None]
     }
 
     fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
@@ -210,7 +262,12 @@ impl Op for Window {
         let have = l.input_shape(0).to_vec();
         let steps = strides(&have);
         let axes: Vec<Axis> = (0..have.len())
-            .map(|d| (self.shape[d], steps[d], self.low[d], have[d]))
+            .map(|d| Axis {
+                extent: self.shape[d],
+                stride: steps[d],
+                low: self.low[d],
+                have: have[d],
+            })
             .collect();
         // A negative low wraps in the kernel: c + |low| stays in range there because it is compared with `have`.
         window(l, x[0], y, &axes, self.fill, "window")
@@ -335,6 +392,12 @@ impl<'t> Var<'t> {
             return self;
         }
         self.tape.record(Reshape(shape.to_vec()), &[self])
+    }
+
+    /// The same value, through which no gradient flows.
+    #[track_caller]
+    pub fn detach(self) -> Self {
+        self.tape.record(Detach, &[self])
     }
 
     /// Drops `axes`, whose extent must be 1.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::folded::{Folded, cost, folded};
 use super::map::{
-    BINDINGS, BINDINGS_OF_FOUR, Expression, MAX_INPUTS, expression_wgsl, fours, padded,
+    BINDINGS, BINDINGS_OF_FOUR, Expression, MAX_INPUTS, expression_wgsl, fours, input_slots,
 };
-use super::movement::{strides, window};
+use super::movement::{self, strides, window};
 use crate::gpu::{Kernel, fold, params};
 use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp, shape};
 use crate::{Error, Result};
@@ -48,19 +48,12 @@ impl Transposition {
     fn of(order: &[usize], domain: &[usize], inputs: &[Shape]) -> Option<Self> {
         let result: Shape = order.iter().map(|&d| domain[d]).collect();
         let steps = strides(&result);
-        let inputs_in: Vec<Vec<usize>> = inputs
-            .iter()
-            .map(|s| shape::strides_in(s, domain))
-            .collect();
+        let mut axes = shape::axes(domain, inputs);
         // The result's strides last, so that axes are merged only where it has no jump either.
-        let axis = |d: usize| -> Axis {
-            let to = order.iter().position(|&o| o == d).map(|at| steps[at]);
-            (
-                domain[d],
-                inputs_in.iter().map(|s| s[d]).chain(to).collect(),
-            )
-        };
-        let mut axes = shape::collapse(&(0..domain.len()).map(axis).collect::<Vec<_>>());
+        for (&d, &to) in order.iter().zip(&steps) {
+            axes[d].1.push(to);
+        }
+        let mut axes = shape::collapse(&axes);
         if axes.len() == 2 {
             let whole = shape::len(domain);
             axes.insert(0, (1, [vec![0; inputs.len()], vec![whole]].concat()));
@@ -94,7 +87,7 @@ impl Transposition {
             ("INPUTS", f.inputs as f64),
             ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
-        let mut slots = padded(x, y);
+        let mut slots = input_slots(x);
         slots.push(y);
         l.dispatch_with(
             kernel,
@@ -190,7 +183,7 @@ impl Op for Permute {
         let axes = self
             .order
             .iter()
-            .map(|&d| (f.domain[d], steps[d], 0, f.domain[d]));
+            .map(|&d| movement::Axis::whole(f.domain[d], steps[d]));
         window(l, x[0], y, &axes.collect::<Vec<_>>(), 0.0, "permute")
     }
 

@@ -5,7 +5,7 @@
 
 use crate::gpu::{Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
-use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp, shape};
+use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
 
 params! {
@@ -181,11 +181,7 @@ impl Windows {
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
         let outer: usize = y[0] * y[4];
         let windows: usize = self.count().iter().product();
-        let elements = x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y);
-        Cost {
-            flops: (outer * windows * self.volume()) as f64,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new((outer * windows * self.volume()) as f64, x, y)
     }
 }
 
@@ -439,7 +435,7 @@ impl<'t> Var<'t> {
 
     /// `[C, H, W, N]` as `[C, 1, H, W, N]`.
     #[track_caller]
-    fn volume(self, op: &'static str) -> Self {
+    pub(crate) fn volume(self, op: &'static str) -> Self {
         match *self.shape() {
             [c, h, w, n] => self.reshape(&[c, 1, h, w, n]),
             ref other => self.tape.fail(Error::shape(
@@ -451,7 +447,7 @@ impl<'t> Var<'t> {
 
     /// `[C, 1, H, W, N]` as `[C, H, W, N]`.
     #[track_caller]
-    fn image(self) -> Self {
+    pub(crate) fn image(self) -> Self {
         match *self.shape() {
             [c, 1, h, w, n] => self.reshape(&[c, h, w, n]),
             _ => self,

@@ -200,10 +200,7 @@ impl Op for Random {
 
     /// About 60 integer operations a word.
     fn cost(&self, _: &[&[usize]], y: &[usize]) -> Cost {
-        Cost {
-            flops: 60.0 * shape::len(y) as f64,
-            bytes: 4.0 * shape::len(y) as f64,
-        }
+        Cost::new(60.0 * shape::len(y) as f64, &[], y)
     }
 }
 
@@ -275,14 +272,14 @@ impl Tape {
             stream,
             shape: shape.to_vec(),
         };
-        key.indexing(op.name(), || self.record(op, &[key]))
+        key.if_integers(op.name(), || self.record(op, &[key]))
     }
 
     /// Bits `[n, 4]` of explicit counters `[n, 4]` and keys `[n, 2]`, all integers: [`philox4x32_10`] row by row.
     #[track_caller]
     pub fn philox<'t>(&'t self, counter: Var<'t>, key: Var<'t>) -> Var<'t> {
         let make = || self.record(Philox, &[counter, key]);
-        counter.indexing("philox4x32_10", || key.indexing("philox4x32_10", make))
+        counter.if_integers("philox4x32_10", || key.if_integers("philox4x32_10", make))
     }
 }
 

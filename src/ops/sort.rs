@@ -33,7 +33,7 @@ pub(super) static KERNELS: &[&Kernel] = &[&START, &MERGE, &FINISH];
 
 const WG: usize = 64;
 /// Elements that one lane sorts.
-const EIGHT: usize = 8;
+const PER_LANE: usize = 8;
 
 /// Which element along `axis` stands at each place when they are sorted, largest first.
 #[derive(Debug)]
@@ -64,10 +64,10 @@ impl Op for ArgSort {
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
         let (outer, extent, inner) = shape::around(l.input_shape(0), self.axis);
-        let padded = extent.next_power_of_two().max(EIGHT);
+        let padded = extent.next_power_of_two().max(PER_LANE);
         let key = l.scratch(outer * padded * inner);
         let place = l.scratch(outer * padded * inner);
-        let lanes = outer * padded / EIGHT * inner;
+        let lanes = outer * padded / PER_LANE * inner;
         let params = SortParams {
             count: lanes as u32,
             extent: extent as u32,
@@ -78,7 +78,7 @@ impl Op for ArgSort {
         let wg = [("WG", WG as f64)];
         let grid = fold(lanes.div_ceil(WG) as u64);
         l.dispatch(&START, &params, &wg, &[x[0], key, place], grid)?;
-        let mut run = 2 * EIGHT;
+        let mut run = 2 * PER_LANE;
         while run <= padded {
             // log2(run) levels, three a dispatch; the last takes the rest, because eight neighbours always exist.
             let mut left = run.ilog2();

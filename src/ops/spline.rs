@@ -156,10 +156,7 @@ impl Op for Forward {
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
         // A softmax of either axis, about ten operations an exponential.
-        Cost {
-            flops: 15.0 * shape::len(x[1]) as f64,
-            bytes: 4.0 * (shape::len(x[0]) + shape::len(x[1]) + shape::len(y)) as f64,
-        }
+        Cost::new(15.0 * shape::len(x[1]) as f64, x, y)
     }
 }
 
@@ -184,10 +181,7 @@ impl Op for Gradient {
     }
 
     fn cost(&self, x: &[&[usize]], y: &[usize]) -> Cost {
-        Cost {
-            flops: 30.0 * shape::len(x[1]) as f64,
-            bytes: 4.0 * (x.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(y)) as f64,
-        }
+        Cost::new(30.0 * shape::len(x[1]) as f64, x, y)
     }
 }
 

@@ -113,7 +113,7 @@ impl Update for Store {
 /// Copies a slot into another of the same size.
 pub(crate) fn copy(l: &mut Lowering<'_>, from: Slot, to: Slot) -> Result<()> {
     let params = UpdateParams {
-        count: l.slots[to].words as u32,
+        count: l.slots[to].elements as u32,
         ..Default::default()
     };
     elementwise(l, &STORE, params, &[from, to])
@@ -176,6 +176,17 @@ impl Optimizer {
             eps: 1e-8,
         }
     }
+
+    /// The three numbers that [`Tape::optimize`] reads at step `t`, counted from 1.
+    pub fn hyper(&self, learning_rate: f32, t: u64) -> [f32; 3] {
+        match *self {
+            Self::Adam { beta1, beta2, .. } => {
+                let rest = |beta: f32| (1.0 - f64::from(beta).powf(t as f64)) as f32;
+                [learning_rate, rest(beta1), rest(beta2)]
+            }
+            _ => [learning_rate, 1.0, 1.0],
+        }
+    }
 }
 
 impl Update for Optimizer {
@@ -227,32 +238,30 @@ impl Tape {
         );
     }
 
-    /// Moves `mean` by `rate` towards `now` at the end of each run, after the updates recorded before.
+    /// Moves `mean` by `rate` towards `now`, of the same length, at the end of each run, after the updates recorded before.
+    #[track_caller]
     pub fn average(&self, mean: &State, now: &State, rate: f32) {
-        self.effect(
-            std::sync::Arc::new(Average(rate)),
-            &[mean.clone(), now.clone()],
-            &[],
-        );
+        self.change(Average(rate), &[mean, now], &[]);
     }
 
-    /// One step of an optimiser at the end of each run. `hyper` holds the learning rate, and for Adam the corrections
-    /// `1 - beta1^t` and `1 - beta2^t` of step t (counted from 1): see [`Optimizer::hyper`].
+    /// One step of an optimiser at the end of each run. `states`: parameters, their gradients, first and second moment, all
+    /// of one length. `hyper` holds the learning rate, and for Adam the corrections `1 - beta1^t` and `1 - beta2^t` of step t
+    /// (counted from 1): see [`Optimizer::hyper`].
+    #[track_caller]
     pub fn optimize(&self, optimizer: Optimizer, states: [&State; 4], hyper: Var<'_>) {
-        let states: Vec<State> = states.into_iter().cloned().collect();
-        self.effect(std::sync::Arc::new(optimizer), &states, &[hyper]);
+        self.change(optimizer, &states, &[hyper]);
     }
-}
 
-impl Optimizer {
-    /// The three numbers that [`Tape::optimize`] reads at step `t`, counted from 1.
-    pub fn hyper(&self, learning_rate: f32, t: u64) -> [f32; 3] {
-        match *self {
-            Self::Adam { beta1, beta2, .. } => {
-                let rest = |beta: f32| (1.0 - f64::from(beta).powf(t as f64)) as f32;
-                [learning_rate, rest(beta1), rest(beta2)]
-            }
-            _ => [learning_rate, 1.0, 1.0],
+    /// Records an update of states of one length.
+    #[track_caller]
+    fn change(&self, update: impl Update, states: &[&State], inputs: &[Var<'_>]) {
+        if states.iter().any(|s| s.bytes() != states[0].bytes()) {
+            let shapes: Vec<&[usize]> = states.iter().map(|s| s.shape()).collect();
+            let what = format!("states of different lengths: {shapes:?}");
+            self.fail(crate::Error::shape(update.name(), what));
+            return;
         }
+        let states: Vec<State> = states.iter().copied().cloned().collect();
+        self.effect(std::sync::Arc::new(update), &states, inputs);
     }
 }

@@ -79,10 +79,10 @@ fn uniform(gpu: &Gpu, dispatches: &[Dispatch]) -> Result<(Uniform, Vec<u64>)> {
 }
 
 /// After which steps a submission ends.
-fn cuts(gpu: &Gpu, costs: &[(&'static str, f64, f64)]) -> Vec<usize> {
+fn cuts(gpu: &Gpu, flops: &[f64]) -> Vec<usize> {
     let most = gpu.most_at_once();
     let (mut cuts, mut work) = (Vec::new(), 0.0);
-    for (i, (_, flops, _)) in costs.iter().enumerate() {
+    for (i, flops) in flops.iter().enumerate() {
         work += flops;
         let since = i + 1 - cuts.last().unwrap_or(&0);
         if work > most.flops || since >= most.dispatches {
@@ -90,8 +90,8 @@ fn cuts(gpu: &Gpu, costs: &[(&'static str, f64, f64)]) -> Vec<usize> {
             work = 0.0;
         }
     }
-    if cuts.last() != Some(&costs.len()) {
-        cuts.push(costs.len());
+    if cuts.last() != Some(&flops.len()) {
+        cuts.push(flops.len());
     }
     cuts
 }
@@ -104,10 +104,9 @@ impl Program {
         let memory = Memory::new(gpu, &l, &planned, options.poison)?;
         let (uniform, offsets) = uniform(gpu, &l.dispatches)?;
         let (mut once, mut steps) = (Vec::<Bound>::new(), Vec::<Bound>::new());
-        let (mut costs, mut chosen) = (Vec::new(), Vec::new());
+        let (mut flops, mut chosen) = (Vec::new(), Vec::new());
         for (d, &offset) in l.dispatches.iter().zip(&offsets) {
-            let pipeline =
-                gpu.pipeline(d.kernel, d.expression.as_deref(), d.halves, &d.overrides)?;
+            let pipeline = gpu.pipeline(d.kernel, d.inserted.as_deref(), d.halves, &d.overrides)?;
             let block = (&uniform, offset, d.params.len() as u64);
             let storage: Vec<_> = d
                 .slots
@@ -121,7 +120,7 @@ impl Program {
             }
             steps.push(bound);
             chosen.push(d.choice);
-            costs.push((d.op, d.cost.flops, d.cost.bytes));
+            flops.push(d.cost.flops);
         }
         for few in once.chunks(gpu.most_at_once().dispatches) {
             gpu.submit(few);
@@ -158,8 +157,7 @@ impl Program {
         Ok(Self {
             gpu: gpu.clone(),
             steps,
-            cuts: cuts(gpu, &costs),
-            costs,
+            cuts: cuts(gpu, &flops),
             choices: l.choices,
             chosen,
             inputs: lowered.inputs.into_iter().map(input).collect(),

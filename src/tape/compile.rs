@@ -11,9 +11,9 @@ use super::plan::{Assignment, assign};
 use super::program::Program;
 use super::shape::{self, Shape};
 use super::simplify::simplified;
-use super::tape::{BAD, Effect, Id, State, Tape, Var};
-use crate::Result;
+use super::tape::{Effect, Id, State, Tape, Var};
 use crate::gpu::{Element, Gpu, Tier};
+use crate::{Error, Result};
 
 /// How a tape is compiled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,11 +96,11 @@ impl Tape {
         options: Options,
     ) -> Result<Lowered<'g>> {
         self.check()?;
+        if self.failed.get() {
+            let what = "the recording failed; its error was returned before";
+            return Err(Error::Config(what.into()));
+        }
         gpu.capabilities().check_tier(options.tier)?;
-        assert!(
-            outputs.iter().all(|(_, v)| v.id != BAD),
-            "a bad variable without an error"
-        );
         if !options.frozen || options.plain || !self.effects().is_empty() {
             return self.lowered_as_it_is(gpu, outputs, options);
         }
@@ -135,7 +135,7 @@ impl Tape {
         let mut l = Lowering::new(gpu, options);
         let mut slots: Vec<Slot> = vec![usize::MAX; nodes.len()];
         let mut inputs: HashMap<String, (Slot, Shape)> = HashMap::new();
-        let placed = self.direct(&units, &live, &roots, outputs);
+        let placed = self.placed_in_states(&units, &live, &roots, outputs);
         for (id, node) in nodes.iter().enumerate().filter(|(id, _)| live[*id]) {
             let Some((op, sources)) = &units[id] else {
                 continue;
@@ -203,7 +203,7 @@ impl Tape {
             let from = slots[effect.inputs[0]];
             if !done(effect) && matches!(l.slots[from].place, Place::Leaf(Leaf::State(_))) {
                 l.begin_update(effect.op.name());
-                let copy = l.scratch(l.slots[from].words);
+                let copy = l.scratch(l.slots[from].elements);
                 crate::ops::update::copy(l, from, copy)?;
                 copies.insert(from, copy);
             }
@@ -220,7 +220,7 @@ impl Tape {
     }
 
     /// Values that go nowhere but into a state are written there directly: gradients into the optimiser's buffer.
-    fn direct(
+    fn placed_in_states(
         &self,
         units: &[Unit],
         live: &[bool],

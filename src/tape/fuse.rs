@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use super::op::{Leaf, Op};
+use super::op::{Op, as_kind};
 use super::shape::Shape;
-use super::simplify::{as_kind, fixed};
-use super::tape::{Id, Node};
+use super::tape::{Id, Node, fixed, number};
 use crate::ops::elementwise::Function;
 use crate::ops::folded::Folded;
 use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, Map, Register};
@@ -116,7 +115,7 @@ pub(crate) fn fuse(nodes: &[Node], live: &[bool], roots: &[Id]) -> Vec<Unit> {
             let (source, has_bias) = (inputs[0], inputs.len() > 2);
             let domain = nodes[source].shape.clone();
             let outputs = nodes[id].shape[0];
-            if domain[0].max(outputs) > Mix::MOST || !folder.foldable(&units, source) {
+            if domain[0].max(outputs) > Mix::MAX_CHANNELS || !folder.foldable(&units, source) {
                 continue;
             }
             let fits = |domain: &[usize], inputs: &[Shape]| Mix::fits(domain, inputs, has_bias);
@@ -196,17 +195,6 @@ impl Folder<'_> {
         let weight = |i: Id| self.fixed[i] && !self.fixed[id];
         let large = |&&i: &&Id| !weight(i) && size(i) * 8 > size(id);
         self.nodes[id].inputs.iter().filter(large).count() <= 1
-    }
-
-    /// The number that a node is known to be, read through stretching, and the constant that holds it.
-    fn number(&self, id: Id) -> Option<(f32, Id)> {
-        let node = &self.nodes[id];
-        match node.op.leaf() {
-            Some(Leaf::Constant(bits)) if bits.len() == 1 => Some((f32::from_bits(bits[0]), id)),
-            Some(_) => None,
-            None => (node.op.elementwise() == Some(Function::Identity))
-                .then(|| self.number(node.inputs[0]))?,
-        }
     }
 }
 
@@ -314,7 +302,7 @@ impl<'a> Build<'a> {
     }
 
     fn take(&mut self, id: Id, later: &[Id], steps: usize) -> Option<Register> {
-        if let Some((number, constant)) = self.folder.number(id) {
+        if let Some((number, constant)) = number(self.folder.nodes, id) {
             self.constant = Some(constant);
             return Some(self.step(Function::Constant(number), Vec::new()));
         }

@@ -22,6 +22,17 @@ pub struct Cost {
     pub bytes: f64,
 }
 
+impl Cost {
+    /// Each operand is counted once, as f32.
+    pub(crate) fn new(flops: f64, inputs: &[&[usize]], output: &[usize]) -> Self {
+        let elements = inputs.iter().map(|s| shape::len(s)).sum::<usize>() + shape::len(output);
+        Self {
+            flops,
+            bytes: (Element::F32.bytes() * elements) as f64,
+        }
+    }
+}
+
 /// What stands behind a slot.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
@@ -35,8 +46,8 @@ pub(crate) enum Place {
 
 #[derive(Clone, Debug)]
 pub(crate) struct SlotInfo {
-    /// Elements.
-    pub words: usize,
+    /// How many.
+    pub elements: usize,
     /// What each is in memory: two bytes only in a temporary.
     pub element: Element,
     pub place: Place,
@@ -46,7 +57,7 @@ pub(crate) struct SlotInfo {
 
 impl SlotInfo {
     pub fn bytes(&self) -> u64 {
-        (self.words * self.element.bytes()) as u64
+        (self.elements * self.element.bytes()) as u64
     }
 }
 
@@ -55,8 +66,8 @@ impl SlotInfo {
 pub(crate) struct Dispatch {
     pub op: &'static str,
     pub kernel: &'static Kernel,
-    /// The text behind the mark of `lib/expression.wgsl`.
-    pub expression: Option<String>,
+    /// The text for the mark of `lib/expression.wgsl` or `lib/matrix.wgsl`.
+    pub inserted: Option<String>,
     /// Bit i: the i-th binding is of f16.
     pub halves: u32,
     pub overrides: Vec<(&'static str, f64)>,
@@ -147,7 +158,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// What tells choices for operands of other elements apart: nothing where all are f32.
-    pub(crate) fn elements(&self, slots: &[Slot]) -> String {
+    pub(crate) fn element_key(&self, slots: &[Slot]) -> String {
         match slots.iter().all(|&s| self.element(s) == Element::F32) {
             true => String::new(),
             false => format!(
@@ -167,9 +178,9 @@ impl<'a> Lowering<'a> {
         &self.output
     }
 
-    pub(crate) fn slot(&mut self, words: usize, place: Place, constant: bool) -> Slot {
+    pub(crate) fn slot(&mut self, elements: usize, place: Place, constant: bool) -> Slot {
         self.slots.push(SlotInfo {
-            words,
+            elements,
             element: Element::F32,
             place,
             constant,
@@ -249,11 +260,11 @@ impl<'a> Lowering<'a> {
         self.dispatch_with(kernel, None, params, overrides, slots, grid)
     }
 
-    /// The same with the text of an elementwise expression.
+    /// The same with a text for the mark of `lib/expression.wgsl` or `lib/matrix.wgsl`.
     pub(crate) fn dispatch_with<P: Params>(
         &mut self,
         kernel: &'static Kernel,
-        expression: Option<String>,
+        inserted: Option<String>,
         params: &P,
         overrides: &[(&'static str, f64)],
         slots: &[Slot],
@@ -268,7 +279,7 @@ impl<'a> Lowering<'a> {
         );
         let bindings = || kernel.bindings.iter().zip(slots);
         for (b, &written) in bindings().filter(|(b, _)| b.access == Access::Write) {
-            let clash = bindings().any(|(other, &s)| s == written && other.slot != b.slot);
+            let clash = bindings().any(|(other, &s)| s == written && other.number != b.number);
             assert!(!clash, "{}: {} is bound twice", kernel.entry, b.name);
         }
         let mut halves = 0;
@@ -303,7 +314,7 @@ impl<'a> Lowering<'a> {
             op: self.op,
             choice: choice.map(|(_, i)| i),
             kernel,
-            expression,
+            inserted,
             halves,
             overrides: overrides.to_vec(),
             params: bytemuck::bytes_of(params).to_vec(),

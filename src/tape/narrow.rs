@@ -2,14 +2,13 @@
 //!
 //! Decided so that an event is rounded in the same places whatever the batch, though what other passes make of a tape depends
 //! on sizes: from the ops as they were recorded, not as they were folded (`fuse`), and alike for layers one by one and side by
-//! side (`simplify/siblings`). f32 stay leaves and what follows from constants alone, outputs and what is but moved to one, sums
-//! over many terms and what is computed of them and of inputs alone, and results of a single cell: dense layers, whose codes and
+//! side (`simplify/siblings`). Kept as f32: leaves and what follows from constants alone; outputs and what is only moved to one;
+//! sums over many terms and what is computed of them and of inputs alone; results of a single cell: dense layers, whose codes and
 //! energies decide on a whole shower and are little traffic.
 
 use super::fuse::Unit;
-use super::op::{Op, Reads};
-use super::simplify::{as_kind, fixed};
-use super::tape::{Id, Node};
+use super::op::{Op, Reads, as_kind};
+use super::tape::{Id, Node, fixed};
 use crate::ops::conv::Conv;
 use crate::ops::mix::Mix;
 
@@ -61,7 +60,7 @@ fn settled(nodes: &[Node], live: &[bool]) -> Vec<bool> {
         // Of the layers that expressions are folded into what is the same side by side.
         let narrow = as_kind::<Conv>(&node.op).is_some_and(|layer| {
             let inputs = nodes[node.inputs[0]].shape[0] / layer.groups;
-            layer.has_kernel_of_one() && inputs <= Mix::MOST
+            layer.is_pointwise() && inputs <= Mix::MAX_CHANNELS
         });
         let takes = op.elementwise().is_some() || op.takes_expressions() || narrow;
         if takes || moves(op) && may_fold[id] {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::export::{Exported, Site};
 use super::gradient::Vjp;
@@ -53,12 +54,7 @@ pub trait Op: Any + Debug + Send + Sync {
 
     /// Floating point operations and bytes moved. The default counts every operand once and no arithmetic.
     fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
-        let elements: usize =
-            inputs.iter().map(|s| super::shape::len(s)).sum::<usize>() + super::shape::len(output);
-        Cost {
-            flops: 0.0,
-            bytes: 4.0 * elements as f64,
-        }
+        Cost::new(0.0, inputs, output)
     }
 
     /// How the kernels read operand `i`.
@@ -76,18 +72,18 @@ pub trait Op: Any + Debug + Send + Sync {
         None
     }
 
-    /// True if the op can compute its operand in its place, an elementwise expression, whatever the batch or only for some.
+    /// True if the op can evaluate an elementwise expression instead of reading its operand; `folds` says for which shapes.
     fn takes_expressions(&self) -> bool {
         false
     }
 
-    /// Whether it can take one of inputs of these shapes, broadcast to `domain`, the shape of the operand.
+    /// Whether it can evaluate an expression of inputs of these shapes, broadcast to `domain`, the operand's shape.
     fn folds(&self, _domain: &[usize], _inputs: &[Shape]) -> bool {
         false
     }
 
     /// The same op on an expression.
-    fn with_folded(&self, _folded: Folded) -> Option<std::sync::Arc<dyn Op>> {
+    fn with_folded(&self, _folded: Folded) -> Option<Arc<dyn Op>> {
         None
     }
 
@@ -97,7 +93,7 @@ pub trait Op: Any + Debug + Send + Sync {
     }
 
     /// The same op followed by an elementwise function of its result, if its kernel can do that on the way out.
-    fn with_activation(&self, _function: Function) -> Option<std::sync::Arc<dyn Op>> {
+    fn with_activation(&self, _function: Function) -> Option<Arc<dyn Op>> {
         None
     }
 
@@ -129,6 +125,12 @@ pub trait Op: Any + Debug + Send + Sync {
     }
 }
 
+/// The op as one of kind `T`, if it is.
+pub(super) fn as_kind<T: Op>(op: &Arc<dyn Op>) -> Option<&T> {
+    let op: &dyn Any = op.as_ref();
+    op.downcast_ref()
+}
+
 /// A value from outside the tape.
 #[derive(Clone, Debug)]
 pub enum Leaf {
@@ -137,5 +139,5 @@ pub enum Leaf {
     /// Kept on the device between runs and programs.
     State(State),
     /// Fixed when the tape was made.
-    Constant(std::sync::Arc<Vec<u32>>),
+    Constant(Arc<Vec<u32>>),
 }

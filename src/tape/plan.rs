@@ -80,9 +80,9 @@ pub struct PlanStep {
     pub shape: Shape,
     /// Workgroups.
     pub grid: [u32; 3],
-    /// Buffers read and written, by number.
+    /// What it reads: `#N` a buffer (`#Nh` as f16), an input's name, a state's key or `constant`.
     pub reads: Vec<String>,
-    /// Buffers written.
+    /// What it writes, likewise.
     pub writes: Vec<String>,
     /// Floating point operations.
     pub flops: f64,
@@ -126,7 +126,7 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// Ops on the tape that were live.
     pub ops: usize,
-    /// Number of buffers, and their bytes: temporaries and kept results.
+    /// Bytes of each buffer: temporaries and kept results.
     pub buffers: Vec<u64>,
     /// Bytes of all inputs and constants.
     pub leaf_bytes: u64,

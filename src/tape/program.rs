@@ -29,7 +29,6 @@ pub struct Program {
     pub(super) steps: Vec<Bound>,
     /// Where a submission ends.
     pub(super) cuts: Vec<usize>,
-    pub(super) costs: Vec<(&'static str, f64, f64)>,
     pub(super) choices: Vec<Choice>,
     /// The choice behind each step.
     pub(super) chosen: Vec<Option<usize>>,
@@ -84,8 +83,8 @@ impl Program {
         self.gpu.check()
     }
 
-    /// Runs once; name and seconds of every dispatch. What is submitted at once is no more than in [`Program::run`].
-    fn timed(&self) -> Result<Vec<(String, f64)>> {
+    /// Runs once; seconds of every dispatch. What is submitted at once is no more than in [`Program::run`].
+    fn timed(&self) -> Result<Vec<f64>> {
         let (mut times, mut first) = (Vec::with_capacity(self.steps.len()), 0);
         for &cut in &self.cuts {
             times.extend(self.gpu.time(&self.steps[first..cut])?);
@@ -96,11 +95,8 @@ impl Program {
 
     /// Runs once with a timestamp around every dispatch.
     pub fn profile(&self) -> Result<Profile> {
-        let times = self.timed()?;
-        let rows = times
-            .into_iter()
-            .zip(&self.costs)
-            .map(|((kernel, s), (_, flops, bytes))| (kernel, s, *flops, *bytes));
+        let times = self.step_times()?.into_iter();
+        let rows = times.map(|t| (t.step.kernel, t.seconds, t.step.flops, t.step.bytes));
         Ok(Profile::new(rows))
     }
 
@@ -117,16 +113,15 @@ impl Program {
 
     /// Runs once and returns the seconds of each dispatch that was chosen, with the number of its choice.
     pub(crate) fn time_choices(&self) -> Result<Vec<(usize, f64)>> {
-        let times = self.timed()?.into_iter();
-        let chosen = self.chosen.iter().zip(times);
-        Ok(chosen.filter_map(|(c, (_, s))| Some(((*c)?, s))).collect())
+        let chosen = self.chosen.iter().zip(self.timed()?);
+        Ok(chosen.filter_map(|(c, s)| Some(((*c)?, s))).collect())
     }
 
     /// Runs once with a timestamp around every dispatch: the dispatches of a run in order.
     pub fn step_times(&self) -> Result<Vec<StepTime>> {
         let times = self.timed()?;
         let steps = self.plan.steps.iter().filter(|s| !s.once);
-        let timed = steps.zip(times).map(|(step, (_, seconds))| StepTime {
+        let timed = steps.zip(times).map(|(step, seconds)| StepTime {
             step: step.clone(),
             seconds,
         });

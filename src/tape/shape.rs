@@ -50,6 +50,13 @@ pub fn strides_in(shape: &[usize], target: &[usize]) -> Vec<usize> {
     strides
 }
 
+/// The axes of `domain`, each with the stride along it of every input, which broadcasts to `domain`.
+pub fn axes(domain: &[usize], inputs: &[Shape]) -> Vec<(usize, Vec<usize>)> {
+    let strides: Vec<Vec<usize>> = inputs.iter().map(|s| strides_in(s, domain)).collect();
+    let axis = |(d, &extent): (usize, &usize)| (extent, strides.iter().map(|s| s[d]).collect());
+    domain.iter().enumerate().map(axis).collect()
+}
+
 /// Merges neighbouring axes that every operand walks through without a jump, and drops axes of extent 1.
 ///
 /// Each axis is an extent with one stride per operand; the order of axes is kept.

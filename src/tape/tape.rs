@@ -1,6 +1,6 @@
 //! The tape and its variables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::op::{DType, Leaf, Op};
 use super::shape::{self, Shape};
 use crate::gpu::{Buffer, Gpu};
+use crate::ops::elementwise::Function;
 use crate::ops::leaf::LeafOp;
 use crate::{Error, Result};
 
@@ -29,6 +30,36 @@ pub(crate) struct Effect {
     pub inputs: Vec<Id>,
 }
 
+/// Whether a node depends on constants and states alone, given which of those before it do.
+pub(super) fn is_fixed(node: &Node, fixed: &[bool]) -> bool {
+    match node.op.leaf() {
+        Some(leaf) => !matches!(leaf, Leaf::Input(_)),
+        None => node.inputs.iter().all(|&i| fixed[i]),
+    }
+}
+
+/// [`is_fixed`] of all nodes.
+pub(super) fn fixed(nodes: &[Node]) -> Vec<bool> {
+    let mut fixed = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        fixed.push(is_fixed(node, &fixed));
+    }
+    fixed
+}
+
+/// The number that every element of a node is known to be, read through stretching, and the constant that holds it.
+pub(super) fn number(nodes: &[Node], id: Id) -> Option<(f32, Id)> {
+    let node = nodes.get(id)?;
+    match node.op.leaf() {
+        Some(Leaf::Constant(bits)) if bits.len() == 1 && node.dtype == DType::F32 => {
+            Some((f32::from_bits(bits[0]), id))
+        }
+        Some(_) => None,
+        None => (node.op.elementwise() == Some(Function::Identity))
+            .then(|| number(nodes, node.inputs[0]))?,
+    }
+}
+
 /// A recording of ops. See the [module](super).
 #[derive(Debug, Default)]
 pub struct Tape {
@@ -36,6 +67,8 @@ pub struct Tape {
     interned: RefCell<HashMap<(String, Vec<Id>), Id>>,
     effects: RefCell<Vec<Effect>>,
     error: RefCell<Option<Error>>,
+    /// There was an error, which may have been returned.
+    pub(super) failed: Cell<bool>,
     /// Tensors may be larger than kernels can address.
     unbounded: bool,
 }
@@ -262,6 +295,7 @@ impl Tape {
             other => other,
         };
         self.error.borrow_mut().get_or_insert(error);
+        self.failed.set(true);
         self.bad()
     }
 
@@ -290,7 +324,7 @@ impl Tape {
         });
     }
 
-    /// The first error of the recording.
+    /// The first error of the recording since the last call.
     pub fn check(&self) -> Result<()> {
         match self.error.borrow_mut().take() {
             Some(error) => Err(error),
@@ -315,6 +349,16 @@ impl Tape {
 pub(crate) const BAD: Id = usize::MAX;
 
 impl<'t> Var<'t> {
+    /// The tape.
+    pub fn tape(self) -> &'t Tape {
+        self.tape
+    }
+
+    /// The number that every element is known to be.
+    pub(crate) fn known(self) -> Option<f32> {
+        Some(number(&self.tape.nodes(), self.id)?.0)
+    }
+
     /// The extents, the last axis fastest. Of a failed variable: a scalar's.
     pub fn shape(&self) -> Shape {
         self.tape

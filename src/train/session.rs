@@ -147,23 +147,11 @@ impl Session {
         let losses = self.system.losses(step, &build);
         let hyper = tape.input("hyper", &[3]);
         for name in &what.networks {
-            let parameters = self.networks.get(name)?;
-            let pairs = parameters.gradients();
-            let values: Vec<Var<'_>> = pairs.iter().map(|(value, _)| tape.state(value)).collect();
-            let gradients = tape.gradients(losses[0].1, &values);
-            for ((_, place), gradient) in pairs.iter().zip(gradients) {
-                tape.store(place, gradient);
-            }
+            self.networks.get(name)?.store_gradients(losses[0].1);
         }
         for name in &what.networks {
             let parameters = self.networks.get(name)?;
-            if let Some(m) = parameters.moments() {
-                tape.optimize(
-                    what.optimizer,
-                    [parameters.values(), &m.gradient, &m.first, &m.second],
-                    hyper,
-                );
-            }
+            parameters.optimize(what.optimizer, hyper);
             if let Some(mean) = parameters.mean() {
                 tape.average(mean, parameters.values(), self.system.average());
             }

@@ -1,7 +1,7 @@
 //! Statistical errors, and the halves of the reference.
 
 use calogen::metrics::{Evaluation, Options, evaluate};
-use calogen::observables::{Bootstrap, MemorySample, half};
+use calogen::observables::{Bootstrap, MemorySample, SampleInfo, half};
 
 use crate::{Uniform, compare, info, random, sample};
 
@@ -264,4 +264,34 @@ fn two_showers_are_enough() {
     let text = serde_json::to_string(&report).unwrap();
     assert!(!text.contains("NaN"));
     assert!(!report.to_string().contains("NaN") && !report.to_string().contains("inf"));
+}
+
+#[test]
+fn cells_beyond_what_a_float32_holds_are_counted() {
+    let scaled = |seed, scale: f64| {
+        let mut uniform = Uniform(seed);
+        let cells = (0..30 * 12)
+            .map(|_| scale * (0.5 + uniform.next()))
+            .collect();
+        let about = SampleInfo {
+            single: false,
+            ..info("large.h5", [3, 2, 2])
+        };
+        MemorySample::new(about, cells, vec![50.0; 30], 7)
+    };
+    let report = compare(&scaled(1, 1e100), &scaled(2, 1e100));
+    let found = report
+        .figures
+        .observables
+        .iter()
+        .find(|o| o.name == "cell_energy");
+    let distance = found.unwrap().wasserstein1.unwrap();
+    assert!((0.0..1e99).contains(&distance), "{distance}");
+    // Squares that a float64 does not hold.
+    let error = evaluate(&scaled(1, 1e306), &scaled(2, 1e306), &Options::default()).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("large.h5: shower 0 has ") && error.ends_with("not finite"),
+        "{error}"
+    );
 }

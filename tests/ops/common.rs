@@ -294,7 +294,7 @@ impl Drawn {
         assert_eq!(
             y.shape(),
             want.shape,
-            "{}: shape, of the oracle right",
+            "{}: shape (left: device, right: oracle)",
             self.name
         );
         y

@@ -90,7 +90,7 @@ fn a_wrong_second_derivative_is_caught() {
 }
 
 #[test]
-#[should_panic(expected = "shape, of the oracle right")]
+#[should_panic(expected = "shape (left: device, right: oracle)")]
 fn a_wrong_shape_is_caught() {
     Row {
         name: "wrong_shape",

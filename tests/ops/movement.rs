@@ -312,3 +312,19 @@ fn moves_in_fours() {
         );
     }
 }
+
+#[test]
+fn no_gradient_flows_through_detach() {
+    Row {
+        name: "detach",
+        inputs: &[&[3, 5]],
+        terms: 1,
+    }
+    .check_value(
+        |v| {
+            let y = (v[0] * v[0].detach()).sum_all();
+            v[0].tape().gradients(y, v)[0]
+        },
+        |x| x[0].clone(),
+    );
+}

@@ -306,22 +306,6 @@ fn extremes_at_any_place() {
 }
 
 #[test]
-fn no_gradient_flows_through_detach() {
-    Row {
-        name: "detach",
-        inputs: &[&[3, 5]],
-        terms: 1,
-    }
-    .check_value(
-        |v| {
-            let y = (v[0] * v[0].detach()).sum_all();
-            v[0].tape().gradients(y, v)[0]
-        },
-        |x| x[0].clone(),
-    );
-}
-
-#[test]
 fn results_are_the_same_bit_for_bit() {
     let tape = Tape::new();
     let x = tape.input("x", &[7, 9999]);

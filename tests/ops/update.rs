@@ -86,6 +86,25 @@ fn wrong_shapes_are_errors() {
         "{error}"
     );
     assert!(error.contains("tests/ops/update.rs:"), "{error}");
+    let again = tape.compile(gpu(), &[], POISON).unwrap_err().to_string();
+    let expected = "the recording failed; its error was returned before";
+    assert_eq!(again, expected);
+
+    let longer = state("longer", &[1.0, 2.0, 3.0]);
+    let message = |record: &dyn Fn(&Tape)| {
+        let tape = Tape::new();
+        record(&tape);
+        tape.compile(gpu(), &[], POISON).unwrap_err().to_string()
+    };
+    let error = message(&|tape| tape.average(&s, &longer, 0.5));
+    let expected = "average: states of different lengths: [[2], [3]] (tests/ops/update.rs:";
+    assert!(error.starts_with(expected), "{error}");
+    let error = message(&|tape| {
+        let adam = Optimizer::adam(0.9, 0.999);
+        tape.optimize(adam, [&s, &s, &s, &longer], tape.input("hyper", &[3]));
+    });
+    let expected = "adam: states of different lengths: [[2], [2], [2], [3]]";
+    assert!(error.starts_with(expected), "{error}");
 }
 
 #[test]
@@ -195,21 +214,15 @@ fn parameters_beyond_a_binding() {
         })
         .unwrap();
         let parameters = Parameters::new(gpu, network, 5, true).unwrap();
-        let parameters = parameters.with_moments(gpu).unwrap();
+        let parameters = parameters.with_optimizer_state(gpu).unwrap();
         let tape = Tape::new();
         let y = chain(&Net::new(&tape, &parameters, Mode::Train));
-        let pairs = parameters.gradients();
-        let values: Vec<_> = pairs.iter().map(|(value, _)| tape.state(value)).collect();
-        let gradients = tape.gradients(y.square().sum_all(), &values);
-        for ((_, place), gradient) in pairs.iter().zip(gradients) {
-            tape.store(place, gradient);
-        }
-        let (m, mean) = (parameters.moments().unwrap(), parameters.mean().unwrap());
+        parameters.store_gradients(y.square().sum_all());
+        let (values, mean) = (parameters.values(), parameters.mean().unwrap());
+        assert!(values.bytes() > 2 * BINDING);
         let adam = Optimizer::adam(0.9, 0.999);
-        let states = [parameters.values(), &m.gradient, &m.first, &m.second];
-        assert!(states[0].bytes() > 2 * BINDING);
-        tape.optimize(adam, states, tape.input("hyper", &[3]));
-        tape.average(mean, parameters.values(), 0.25);
+        parameters.optimize(adam, tape.input("hyper", &[3]));
+        tape.average(mean, values, 0.25);
         let program = tape.compile(gpu, &[], Options::default()).unwrap();
         for t in 1..=3 {
             program
@@ -218,7 +231,7 @@ fn parameters_beyond_a_binding() {
             program.set("hyper", &adam.hyper(0.01, t)).unwrap();
             program.run().unwrap();
         }
-        [parameters.values(), mean].map(|s| s.get(gpu).unwrap())
+        [values, mean].map(|s| s.get(gpu).unwrap())
     };
     let small = Gpu::open_limited(None, |l| l.max_storage_buffer_binding_size = BINDING).unwrap();
     let [values, mean] = after(&small);

@@ -107,7 +107,7 @@ fn the_first_error_ends_all() {
         Ok(())
     });
     let name = &doomed.capabilities().name;
-    assert_eq!(message, format!("device: {name}: device: lost: destroyed"));
+    assert_eq!(message, format!("device: {name}: lost: destroyed"));
     assert!(seen < 259, "{seen} events");
     let none = stream_several(&mut [], SEED, EVENTS, labels, |_| Ok(()));
     assert!(matches!(none, Err(Error::Config(_))), "{none:?}");

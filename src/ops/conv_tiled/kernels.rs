@@ -60,8 +60,8 @@ params! {
     SumPartsParams { parts: u32, channels: u32, columns: u32, size: u32, has_bias: u32, slope: f32 }
 }
 
-const CONV_SOURCE: &str = wgsl!("conv.wgsl", "lib/four.wgsl");
-const PACK_SOURCE: &str = wgsl!("pack.wgsl");
+const CONV_SOURCE: &str = wgsl!("conv.wgsl", "lib/index.wgsl", "lib/four.wgsl");
+const PACK_SOURCE: &str = wgsl!("pack.wgsl", "lib/index.wgsl");
 /// The number of columns is a multiple of four.
 pub(super) static CONV: Kernel = Kernel::new::<ConvParams>(
     "conv.wgsl",
@@ -89,7 +89,7 @@ pub(super) static CONV_ANY: Kernel = Kernel::new::<ConvParams>(
 );
 pub(super) static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
     "conv_weight.wgsl",
-    wgsl!("conv_weight.wgsl", "lib/four.wgsl"),
+    wgsl!("conv_weight.wgsl", "lib/index.wgsl", "lib/four.wgsl"),
     "conv_weight",
     &[
         read(1, "dy"),
@@ -99,7 +99,7 @@ pub(super) static CONV_WEIGHT: Kernel = Kernel::new::<ConvWeightParams>(
         write(5, "dw"),
     ],
 );
-const MATRIX_SOURCE: &str = wgsl!("conv_matrix.wgsl", "lib/matrix.wgsl");
+const MATRIX_SOURCE: &str = wgsl!("conv_matrix.wgsl", "lib/index.wgsl", "lib/matrix.wgsl");
 /// The number of columns is a multiple of four.
 pub(super) static CONV_MATRIX: Kernel = Kernel::new::<ConvMatrixParams>(
     "conv_matrix.wgsl",
@@ -131,7 +131,7 @@ pub(super) static CONV_MATRIX_ANY: Kernel = Kernel::new::<ConvMatrixParams>(
 .of_tier(Tier::Matrix);
 pub(super) static PACK_MATRIX: Kernel = Kernel::new::<PackMatrixParams>(
     "pack_matrix.wgsl",
-    wgsl!("pack_matrix.wgsl"),
+    wgsl!("pack_matrix.wgsl", "lib/index.wgsl"),
     "pack_matrix",
     &[read(1, "src"), read(2, "rows"), write(3, "dst")],
 )
@@ -150,7 +150,7 @@ pub(super) static PACK_QUADS: Kernel = Kernel::new::<PackParams>(
 );
 pub(super) static SUM_PARTS: Kernel = Kernel::new::<SumPartsParams>(
     "sum_parts.wgsl",
-    wgsl!("sum_parts.wgsl"),
+    wgsl!("sum_parts.wgsl", "lib/index.wgsl"),
     "sum_parts",
     &[read(1, "part"), read(2, "bias"), write(3, "y")],
 );

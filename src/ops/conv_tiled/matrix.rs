@@ -203,7 +203,7 @@ pub(super) fn lower(
         return Ok(false);
     }
     let words: Vec<Vec<u32>> = tiles.iter().map(|t| t.words()).collect();
-    let shape = format!("{m:?} {c:?} {}{}", z.count, l.elements(&[x, y]));
+    let shape = format!("{m:?} {c:?} {}{}", z.count, l.element_key(&[x, y]));
     let vector = [c.batch, z.x, z.y].iter().all(|n| n.is_multiple_of(4));
     let kernel = match vector {
         true => &CONV_MATRIX,

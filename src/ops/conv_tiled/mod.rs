@@ -109,6 +109,14 @@ struct Finish {
     slope: f32,
 }
 
+impl Finish {
+    const NONE: Self = Self {
+        bias: None,
+        by_cell: false,
+        slope: 1.0,
+    };
+}
+
 /// The kernel for a stack: of fours of neighbours where all rows begin at one.
 fn kernel(c: &Problem, z: Stack) -> &'static Kernel {
     match [c.batch, z.x, z.y].iter().all(|n| n.is_multiple_of(4)) {
@@ -126,7 +134,7 @@ fn tile(l: &mut Lowering<'_>, c: &Problem, z: Stack, (x, y): (Slot, Slot)) -> Ti
     }
     let tiles = c.candidates(t, device);
     let words = tiles.iter().map(|t| vec![t.wg, t.quads, t.groups]);
-    let shape = format!("{c:?} {}{}", z.count, l.elements(&[x, y]));
+    let shape = format!("{c:?} {}{}", z.count, l.element_key(&[x, y]));
     let taken = l.choose(kernel(c, z), &shape, words.collect());
     Tile {
         wg: taken[0],
@@ -304,16 +312,11 @@ pub(super) fn matmul(
     y: Slot,
 ) -> Result<()> {
     let c = dense(n as u32, k as u32, m as u32, false);
-    let no = Finish {
-        bias: None,
-        by_cell: false,
-        slope: 1.0,
-    };
     let stack = Stack {
         count: z as u32,
         x: (k * m) as u32,
         w: 0,
         y: (n * m) as u32,
     };
-    product(l, (&c, stack), (b, a), no, y)
+    product(l, (&c, stack), (b, a), Finish::NONE, y)
 }

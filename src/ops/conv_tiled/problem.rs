@@ -37,6 +37,15 @@ pub(super) struct Problem {
     pub(super) pad: [u32; 3],
 }
 
+/// Fours of outputs that a lane computes, unless measured.
+pub(super) fn quads(outputs: u32) -> u32 {
+    match outputs {
+        0..=4 => 1,
+        5..=8 => 2,
+        _ => 4,
+    }
+}
+
 /// `y[o,m] = sum over i of w[o,i] x[i,m]` as a problem.
 pub(super) fn dense(outputs: u32, inputs: u32, columns: u32, transposed: bool) -> Problem {
     let one = [1; 3];
@@ -139,11 +148,7 @@ impl Problem {
 
     /// The tile to use without measuring. `split` allows a sum in parts, whose rounding depends on the batch.
     pub(super) fn tile(&self, device: Device, split: bool) -> Tile {
-        let quads = match self.outputs {
-            0..=4 => 1,
-            5..=8 => 2,
-            _ => 4,
-        };
+        let quads = quads(self.outputs);
         let step = if self.transposed { self.stride[2] } else { 1 };
         let taps = self.kernel[2].div_ceil(step); // along w, in one phase
         let width = self.output[2].div_ceil(step);

@@ -1,7 +1,7 @@
 //! Gradients of weights.
 
 use super::packing::{Packing, packed};
-use super::problem::{Problem, dense};
+use super::problem::{Problem, dense, quads};
 use super::{CONV_WEIGHT, ConvWeightParams, Device, Finish, ONE, Partial, run, sum_parts};
 use crate::Result;
 use crate::gpu::fold;
@@ -21,11 +21,6 @@ pub(super) fn weight(
 ) -> Result<()> {
     let device = Device::of(l);
     let c = Problem::new(e, false, false);
-    let no = Finish {
-        bias: None,
-        by_cell: false,
-        slope: 1.0,
-    };
     if c.taps() == 1 && c.stride == [1; 3] && c.pad == [0; 3] && (c.batch as usize) <= FEW_COLUMNS {
         // dw[o,i] = sum over m of dy[o,m] x[i,m], with x transposed.
         let (outputs, inputs, columns) = (c.outputs, c.inputs, c.batch);
@@ -34,13 +29,9 @@ pub(super) fn weight(
         let wt = packed(l, small, Packing::weights(&product, t, 1))?;
         let transposition = Packing::transposition(inputs, columns);
         let x = packed(l, large, transposition)?;
-        return run(l, (&product, t, ONE), (x, wt), no, dw);
+        return run(l, (&product, t, ONE), (x, wt), Finish::NONE, dw);
     }
-    let quads = match c.outputs {
-        0..=4 => 1,
-        5..=8 => 2,
-        _ => 4,
-    };
+    let quads = quads(c.outputs);
     let terms = c.taps() * c.inputs;
     let (tiles, term_tiles) = (c.outputs.div_ceil(4 * quads), terms.div_ceil(8));
     // A part's share of x and dy, read by every tile, should stay in a cache.
@@ -109,7 +100,7 @@ pub(super) fn weight(
                 size: weights,
             },
             target,
-            no,
+            Finish::NONE,
             dw,
         )?;
     }

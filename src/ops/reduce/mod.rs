@@ -3,7 +3,7 @@
 mod moments;
 mod walk;
 
-pub(crate) use moments::pays;
+pub(crate) use walk::is_cut;
 use walk::{Axes, By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split};
 
 use std::sync::Arc;
@@ -317,37 +317,5 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn softmax(self, axis: usize) -> Self {
         (self - self.logsumexp_keep(&[axis])).exp()
-    }
-
-    /// The same value, through which no gradient flows.
-    #[track_caller]
-    pub fn detach(self) -> Self {
-        self.tape.record(Detach, &[self])
-    }
-}
-
-/// A view that stops gradients.
-#[derive(Debug)]
-struct Detach;
-
-impl Op for Detach {
-    fn name(&self) -> &'static str {
-        "detach"
-    }
-
-    fn shape(&self, x: &[&[usize]]) -> Result<Shape> {
-        Ok(x[0].to_vec())
-    }
-
-    fn gradient<'t>(&self, _: &Vjp<'t>) -> Vec<Option<Var<'t>>> {
-        vec![None]
-    }
-
-    fn lower(&self, _: &mut Lowering<'_>, _: &[Slot], _: Slot) -> Result<()> {
-        Ok(())
-    }
-
-    fn is_view(&self) -> bool {
-        true
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::walk::{By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split};
+use super::walk::{By, Call, Kernels, ReduceParams, WG, cut, extent, fits, split};
 use crate::Result;
 use crate::gpu::{Kernel, fold, read, write};
 use crate::ops::folded::{Folded, cost, folded};
@@ -38,11 +38,6 @@ pub(crate) struct Moments {
     axes: Vec<usize>,
     /// What is reduced, if not the operand; set by the compiler.
     folded: Option<Folded>,
-}
-
-/// Whether terms are so many that they are cut: else a mean and a variance of their own take two dispatches, and this three.
-pub(crate) fn pays(terms: usize) -> bool {
-    terms > LONGEST
 }
 
 impl Op for Moments {

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::gpu::{Kernel, fold, params};
-use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, padded};
+use crate::ops::map::{Expression, MAX_INPUTS, MAX_STEPS, fours, input_slots};
 use crate::tape::{Lowering, Shape, Slot, shape};
 
 params! {
@@ -29,19 +29,13 @@ const SIDE: usize = 4;
 pub(super) type Axes = Vec<(usize, Vec<usize>)>;
 
 pub(super) fn split(domain: &[usize], inputs: &[Shape], axes: &[usize]) -> (Axes, Axes) {
-    let strides: Vec<Vec<usize>> = inputs
-        .iter()
-        .map(|s| shape::strides_in(s, domain))
-        .collect();
-    let axis = |d: usize| (domain[d], strides.iter().map(|s| s[d]).collect());
-    let side = |reduced: bool| -> Axes {
-        let list: Vec<_> = (0..domain.len())
-            .filter(|d| axes.contains(d) == reduced)
-            .map(axis)
-            .collect();
-        shape::collapse(&list)
+    let all = shape::axes(domain, inputs).into_iter().enumerate();
+    let (reduced, kept): (Vec<_>, Vec<_>) = all.partition(|(d, _)| axes.contains(d));
+    let side = |axes: Vec<(usize, _)>| -> Axes {
+        let axes: Axes = axes.into_iter().map(|(_, axis)| axis).collect();
+        shape::collapse(&axes)
     };
-    (side(false), side(true))
+    (side(kept), side(reduced))
 }
 
 /// Terms that one lane joins before the reduction is cut into parts.
@@ -52,6 +46,11 @@ pub(super) const LONGEST: usize = 256;
 pub(super) fn cut(terms: usize) -> (usize, usize) {
     let chunk = terms.div_ceil(terms.div_ceil(LONGEST).max(1)).max(1);
     (chunk, terms.div_ceil(chunk).max(1))
+}
+
+/// Whether terms are so many that they are cut.
+pub(crate) fn is_cut(terms: usize) -> bool {
+    terms > LONGEST
 }
 
 /// True if the kernels can reduce an expression of these inputs, broadcast to `domain`, over `axes`.
@@ -146,7 +145,7 @@ impl Call<'_> {
             ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
         overrides.extend(further);
-        let mut slots = padded(x, y);
+        let mut slots = input_slots(x);
         slots.push(y);
         let results = u64::from(params.outputs) * u64::from(params.parts);
         let (kernel, groups) = match (by, splat) {

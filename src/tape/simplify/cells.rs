@@ -12,7 +12,7 @@ struct Known<'a> {
     nodes: &'a [Node],
     readers: Vec<usize>,
     /// Depends on constants and states alone.
-    frozen: Vec<bool>,
+    fixed: Vec<bool>,
 }
 
 impl<'a> Known<'a> {
@@ -20,7 +20,7 @@ impl<'a> Known<'a> {
         Self {
             nodes,
             readers: readers(nodes, roots),
-            frozen: fixed(nodes),
+            fixed: fixed(nodes),
         }
     }
 
@@ -31,7 +31,7 @@ impl<'a> Known<'a> {
         let cells = mine.len() == full.len()
             && mine.last() == Some(&1)
             && mine[..mine.len() - 1] == full[..full.len() - 1];
-        if !cells || whole != full || !self.frozen[b] || self.frozen[a] {
+        if !cells || whole != full || !self.fixed[b] || self.fixed[a] {
             return false;
         }
         let mut v = a;

@@ -11,7 +11,7 @@ pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) 
     match (op.elementwise()?, inputs) {
         (Function::Mul, &[a, b]) => factor(rules, a, b).or_else(|| factor(rules, b, a)),
         (Function::Add, &[a, b]) => shift(rules, a, b).or_else(|| shift(rules, b, a)),
-        (Function::Sub, &[a, b]) if rules.is_frozen(b) => shift(rules, a, -b),
+        (Function::Sub, &[a, b]) if rules.is_fixed(b) => shift(rules, a, -b),
         (Function::Affine(k, l), &[a]) => {
             let number = |v| a.tape().full(v, &vec![1; a.rank()]);
             let scaled = match k == 1.0 {
@@ -27,12 +27,12 @@ pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) 
     }
 }
 
-/// `k` as one number a channel of `a`, if it is frozen and no more than that.
+/// `k` as one number a channel of `a`, if it is fixed and no more than that.
 fn by_channel<'t>(rules: &mut Rules, a: Var<'t>, k: Var<'t>) -> Option<Var<'t>> {
     let (shape, mine) = (a.shape(), k.shape());
     let channels = *shape.first()?;
     let along = mine.len() == shape.len() && mine[0] == channels && k.len() == channels;
-    if !rules.is_frozen(k) || !(along || k.len() == 1) {
+    if !rules.is_fixed(k) || !(along || k.len() == 1) {
         return None;
     }
     match k.len() == channels {
@@ -41,7 +41,7 @@ fn by_channel<'t>(rules: &mut Rules, a: Var<'t>, k: Var<'t>) -> Option<Var<'t>> 
     }
 }
 
-/// A convolution with frozen weights that `a` shows, channels first in both.
+/// A convolution with fixed weights that `a` shows, channels first in both.
 fn convolution<'t>(rules: &mut Rules, a: Var<'t>) -> Option<(Conv, Vec<Var<'t>>)> {
     let mut v = a;
     loop {
@@ -55,19 +55,19 @@ fn convolution<'t>(rules: &mut Rules, a: Var<'t>) -> Option<(Conv, Vec<Var<'t>>)
     }
     let (op, inputs) = made_by::<Conv>(v)?;
     let conv = as_kind::<Conv>(&op)?.clone();
-    let frozen = inputs[1..].iter().all(|&i| rules.is_frozen(i));
-    (frozen && conv.makes != Makes::Weight).then_some((conv, inputs))
+    let fixed = inputs[1..].iter().all(|&i| rules.is_fixed(i));
+    (fixed && conv.makes != Makes::Weight).then_some((conv, inputs))
 }
 
 fn factor<'t>(rules: &mut Rules, a: Var<'t>, k: Var<'t>) -> Option<Var<'t>> {
-    if !rules.is_frozen(k) {
+    if !rules.is_fixed(k) {
         return None;
     }
     // Behind a bias of every position, which takes the factor too.
     if let Some((Function::Add, operands)) = function(a)
         && let &[inner, fixed] = &operands[..]
         && rules.is_read_once(a)
-        && rules.is_frozen(fixed)
+        && rules.is_fixed(fixed)
         && let Some(scaled) = factor(rules, inner, k)
     {
         return Some(shift(rules, scaled, fixed * k).unwrap_or(scaled + fixed * k));
@@ -89,15 +89,15 @@ fn factor<'t>(rules: &mut Rules, a: Var<'t>, k: Var<'t>) -> Option<Var<'t>> {
 }
 
 fn shift<'t>(rules: &mut Rules, a: Var<'t>, l: Var<'t>) -> Option<Var<'t>> {
-    if !rules.is_frozen(l) {
+    if !rules.is_fixed(l) {
         return None;
     }
     // Two shifts are one.
     if let Some((Function::Add, operands)) = function(a)
         && let &[inner, fixed] = &operands[..]
         && rules.is_read_once(a)
-        && rules.is_frozen(fixed)
-        && !rules.is_frozen(inner)
+        && rules.is_fixed(fixed)
+        && !rules.is_fixed(inner)
     {
         let both = fixed + l;
         return Some(shift(rules, inner, both).unwrap_or(inner + both));

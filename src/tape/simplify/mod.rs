@@ -19,11 +19,10 @@ mod siblings;
 mod statistics;
 mod upsample;
 
-use std::any::Any;
 use std::sync::Arc;
 
-use super::op::{Leaf, Op};
-use super::tape::{Id, Node, Tape, Var};
+use super::op::{Op, as_kind};
+use super::tape::{Id, Node, Tape, Var, fixed, is_fixed};
 use crate::gpu::Tier;
 use crate::ops::elementwise::Function;
 
@@ -36,7 +35,7 @@ pub(super) fn simplified(tape: &Tape, roots: &[Id], tier: Tier, on_cpu: bool) ->
         tier,
         on_cpu,
         readers: Vec::new(),
-        frozen: Vec::new(),
+        fixed: Vec::new(),
     };
     let (simpler, roots) = anew(tape, roots, |new, id, inputs| {
         let op = &nodes[id].op;
@@ -84,23 +83,6 @@ fn readers(nodes: &[Node], roots: &[Id]) -> Vec<usize> {
     readers
 }
 
-/// Whether a node depends on constants and states alone, given which of those before it do.
-pub(super) fn is_fixed(node: &Node, fixed: &[bool]) -> bool {
-    match node.op.leaf() {
-        Some(leaf) => !matches!(leaf, Leaf::Input(_)),
-        None => node.inputs.iter().all(|&i| fixed[i]),
-    }
-}
-
-/// [`is_fixed`] of all nodes.
-pub(super) fn fixed(nodes: &[Node]) -> Vec<bool> {
-    let mut fixed = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        fixed.push(is_fixed(node, &fixed));
-    }
-    fixed
-}
-
 /// What rules know of the variables recorded so far.
 struct Rules {
     /// What the program is for.
@@ -109,24 +91,24 @@ struct Rules {
     /// Ops of the old tape that read each; 0 if it only stands on the way to another.
     readers: Vec<usize>,
     /// Depends on constants and states alone.
-    frozen: Vec<bool>,
+    fixed: Vec<bool>,
 }
 
 impl Rules {
     /// Takes note of what was recorded since.
     fn update(&mut self, tape: &Tape) {
         let nodes = tape.nodes();
-        for node in &nodes[self.frozen.len()..] {
-            let frozen = is_fixed(node, &self.frozen);
-            self.frozen.push(frozen);
+        for node in &nodes[self.fixed.len()..] {
+            let fixed = is_fixed(node, &self.fixed);
+            self.fixed.push(fixed);
             self.readers.push(0);
         }
     }
 
     /// What can stand in the place of `op` on `inputs`.
     fn apply<'t>(&mut self, op: &Arc<dyn Op>, inputs: &[Var<'t>]) -> Option<Var<'t>> {
-        let frozen = |v: &Var<'_>| self.frozen.get(v.id) == Some(&true);
-        if inputs.iter().all(frozen) {
+        let fixed = |v: &Var<'_>| self.fixed.get(v.id) == Some(&true);
+        if inputs.iter().all(fixed) {
             return None;
         }
         upsample::rule(self, op, inputs)
@@ -135,9 +117,9 @@ impl Rules {
             .or_else(|| siblings::rule(self, op, inputs))
     }
 
-    fn is_frozen(&mut self, v: Var<'_>) -> bool {
+    fn is_fixed(&mut self, v: Var<'_>) -> bool {
         self.update(v.tape());
-        self.frozen[v.id]
+        self.fixed[v.id]
     }
 
     /// At most one op reads it, so that nothing is computed twice when another takes its place.
@@ -154,11 +136,6 @@ fn made_by<'t, T: Op>(v: Var<'t>) -> Option<(Arc<dyn Op>, Vec<Var<'t>>)> {
     as_kind::<T>(&node.op)
         .is_some()
         .then_some((node.op, inputs))
-}
-
-pub(super) fn as_kind<T: Op>(op: &Arc<dyn Op>) -> Option<&T> {
-    let op: &dyn Any = op.as_ref();
-    op.downcast_ref()
 }
 
 /// The function and the operands of an elementwise op.

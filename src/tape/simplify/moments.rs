@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use super::{anew, as_kind};
 use crate::ops::elementwise::Function;
-use crate::ops::reduce::{Join, Reduce, pays};
+use crate::ops::reduce::{Join, Reduce, is_cut};
 use crate::tape::tape::{Id, Node, Tape};
 
-/// The axes if the node is a mean over so many terms that they are cut into parts.
+/// The axes if the node is a mean over so many terms that they are cut into parts: with fewer, a mean and a variance of their own
+/// take two dispatches, and one pass three.
 fn long_mean(nodes: &[Node], id: Id) -> Option<&[usize]> {
     let reduce = as_kind::<Reduce>(&nodes[id].op)?;
     let domain = &nodes[nodes[id].inputs[0]].shape;
     let terms: usize = reduce.axes.iter().map(|&a| domain[a]).product();
     let mean = reduce.join == Join::Sum && reduce.scale == 1.0 / terms as f32;
-    (mean && pays(terms)).then_some(&reduce.axes)
+    (mean && is_cut(terms)).then_some(&reduce.axes)
 }
 
 /// The mean that a variance is about.

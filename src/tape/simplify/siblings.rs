@@ -42,7 +42,7 @@ fn joined<'t>(rules: &mut Rules, parts: &[Var<'t>]) -> Option<Var<'t>> {
     if many || parts.iter().any(|p| p.shape() != shape) {
         return None;
     }
-    if parts.iter().all(|&p| rules.is_frozen(p)) {
+    if parts.iter().all(|&p| rules.is_fixed(p)) {
         return Some(Var::concat(parts, 0));
     }
     if parts.iter().any(|&p| !rules.is_read_once(p)) {
@@ -107,8 +107,8 @@ fn operand<'t>(rules: &mut Rules, each: &[Var<'t>], shape: &[usize]) -> Option<V
 }
 
 fn layer<'t>(rules: &mut Rules, conv: &Conv, operands: &[Vec<Var<'t>>]) -> Option<Var<'t>> {
-    let frozen = |each: &Vec<Var<'t>>| each.iter().all(|&v| rules.is_frozen(v));
-    if conv.makes == Makes::Weight || conv.groups != 1 || !operands[1..].iter().all(frozen) {
+    let fixed = |each: &Vec<Var<'t>>| each.iter().all(|&v| rules.is_fixed(v));
+    if conv.makes == Makes::Weight || conv.groups != 1 || !operands[1..].iter().all(fixed) {
         return None;
     }
     let (x, weights) = (&operands[0], &operands[1]);

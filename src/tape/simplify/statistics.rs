@@ -30,8 +30,8 @@ pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) 
 
 fn product<'t>(rules: &mut Rules, conv: &Conv, inputs: &[Var<'t>]) -> Option<Var<'t>> {
     let (x, w) = (inputs[0], inputs[1]);
-    let plain = conv.spec.stride == [1; 3] && conv.spec.padding == [0; 3] && conv.kernel == [1; 3];
-    if !plain || conv.makes != Makes::Small || x.extent(0) != 1 || !rules.is_frozen(w) {
+    if !conv.is_pointwise() || conv.makes != Makes::Small || x.extent(0) != 1 || !rules.is_fixed(w)
+    {
         return None;
     }
     let outputs = w.extent(0);

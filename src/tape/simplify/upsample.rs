@@ -24,7 +24,7 @@ struct Repeated<'t> {
 pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) -> Option<Var<'t>> {
     let conv = as_kind::<Conv>(op).filter(|c| c.groups == 1)?;
     let dense = conv.makes == Makes::Small && conv.spec.stride == [1; 3];
-    if !dense || !rules.is_frozen(inputs[1]) {
+    if !dense || !rules.is_fixed(inputs[1]) {
         return None;
     }
     let from = repeated(rules, inputs[0])?;

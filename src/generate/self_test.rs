@@ -42,7 +42,6 @@ pub struct SelfTest {
 impl SelfTest {
     /// Whether the device may be trusted: floating point differs between devices by rounding only.
     pub fn passed(&self) -> bool {
-        // False for NaN as well.
         let right = |(_, difference): &(Tier, f64)| *difference <= TIER_DIFFERENCE;
         self.difference <= 1e-4 && self.from_reference <= 1e-4 && self.tiers.iter().all(right)
     }
@@ -113,17 +112,15 @@ fn in_other_batches(generator: &mut Generator, labels: &LabelRows, showers: &[f3
     Ok(())
 }
 
-/// The largest difference of two cells, of the largest cell of `wanted`; NaN if one is NaN.
+/// The largest difference of two cells, of the largest cell of `wanted`; infinite if one is NaN.
 pub(super) fn difference(found: &[f32], wanted: &[f32]) -> f64 {
     let largest = wanted.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let pairs = found.iter().zip(wanted);
-    let worst =
-        pairs.map(|(f, w)| (f - w).abs()).fold(
-            0.0,
-            |worst: f32, e| {
-                if e.is_nan() { e } else { worst.max(e) }
-            },
-        );
+    let error = |(f, w): (&f32, &f32)| match f.is_nan() {
+        true => f32::INFINITY,
+        false => (f - w).abs(),
+    };
+    let worst = pairs.map(error).fold(0.0, f32::max);
     f64::from(worst / largest)
 }
 
