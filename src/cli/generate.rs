@@ -27,7 +27,7 @@ pub struct Args {
     /// Number of showers
     #[arg(long, value_name = "N")]
     events: u64,
-    /// File to write (HDF5); it must be given
+    /// File to write (HDF5) [required]
     #[arg(long, value_name = "FILE", required_unless_present = "discard")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -16,7 +16,7 @@ const ENERGY_STREAM: u32 = 0x4100_0000;
 /// Which events are wanted.
 #[derive(clap::Args)]
 pub struct Wanted {
-    /// Incident energies, GeV; several are taken in turn
+    /// Incident energies, GeV; several are taken in turn [default: drawn as by --energy-range]
     #[arg(long, value_name = "GEV", value_delimiter = ',', conflicts_with_all = ["energy_range", "conditions"])]
     energy: Vec<f32>,
     /// Incident energies uniform from A to B, GeV [default: the range of the training data]
@@ -24,6 +24,7 @@ pub struct Wanted {
     energy_range: Option<String>,
     /// Take energies, positions and conditions from a shower file, in order, or from the columns of a table (.csv, a first
     /// line of names), line by line in turn. Models of whole particles (mass, charge, momentum) need it
+    /// [default: none]
     #[arg(long, value_name = "FILE")]
     conditions: Option<PathBuf>,
     /// Seed

@@ -21,7 +21,7 @@ pub struct Tiers {
     #[arg(long, default_value = "portable", value_name = "TIER")]
     tier: String,
     /// First time tiles for every layer at this batch, for about so many seconds, unless that was done before on this device;
-    /// later runs use what was found too. Events stay the same to the bit [default if no number is given: 60]
+    /// later runs use what was found too. Events stay the same to the bit [default: off; without a number: 60]
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = SECONDS, value_parser = seconds)]
     tune: Option<Duration>,
     /// Tune again what is remembered: after a change of the machine

@@ -41,6 +41,7 @@ pub struct Args {
     #[arg(long, default_value = "paper", value_name = "paper|small")]
     preset: String,
     /// Settings that differ from the preset's: a config.toml of a run, or some of its keys
+    /// [default: none]
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
     /// Iterations (batches) in all [default: from the epochs]

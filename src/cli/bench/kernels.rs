@@ -22,7 +22,7 @@ use crate::seconds::seconds;
 /// multiply-adds from registers (of cooperative matrices in that tier), or of a copy, both measured in the same run.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only cases whose name contains TEXT
+    /// Only cases whose name contains TEXT [default: all]
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Showers in a batch [default: 32,64, and 4,8 for the 30x30x30 networks]

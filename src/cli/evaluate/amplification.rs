@@ -9,7 +9,7 @@ use calogen::{Error, Result};
 pub struct AmplificationArgs {
     /// How many showers of the reference the generated ones are worth, by quantiles of observables (after Butter et al. 2021);
     /// with the number of showers that the generator was trained on, or its weights, also by what factor that is
-    /// more. Generate many times as many as it was trained on
+    /// more. Generate many times as many as it was trained on [default: off]
     #[arg(long, value_name = "N|WEIGHTS", num_args = 0..=1, default_missing_value = "")]
     amplification: Option<String>,
     /// Quantiles of --amplification

@@ -43,7 +43,7 @@ pub struct Args {
     /// all]
     #[arg(long, value_name = "A:B", value_parser = events)]
     reference_events: Option<Range<usize>>,
-    /// Shower files to compare, of the reference's shape and unit
+    /// Shower files to compare, of the reference's shape and unit [required]
     #[arg(long, value_name = "FILE", required_unless_present = "scan", num_args = 1..)]
     generated: Vec<PathBuf>,
     /// Folder for the report, made if absent
