@@ -21,7 +21,7 @@ var<workgroup> stage: array<Piece, 4u * CELLS / PIECE>;
 @compute @workgroup_size(WG)
 fn ceiling_matrix(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) t: u32) {
-    let s = group_index(wid, groups);
+    let s = wid.x + wid.y * groups.x; // not by `group_index`: to naga no call is uniform, as the matrices below need it
     if s >= p.count { return; }
     for (var i = 4u * t; i < 4u * CELLS; i += 4u * WG) {
         place(i, vec4<f16>(vec4<f32>(x[i], x[i + 1u], x[i + 2u], x[i + 3u])));

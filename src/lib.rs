@@ -32,8 +32,8 @@
 //! | [`train`] / [`generate`] / [`reconstruct`] / [`classify`] / [`inception`] / [`report`] | the training loop / the generator / regressors / a network that tells samples apart / features of images / plots and the page |
 //!
 //! Without default features `files` to `models`, `hits`, `generate` and `reconstruct` remain: what an embedding program needs.
-//! `train`, `hdf5` (module `data`), `report` (with `classify` and `inception`) and `cli` (the program) are features; `observables`
-//! and `metrics` come with `train` and with `report`.
+//! `train`, `hdf5` (module `data`), `report` (with `classify` and `inception`) and `cli` (the program) are features;
+//! `observables` and `metrics` come with `train` and with `report`.
 #![warn(missing_docs)]
 // The map above names modules that only features bring.
 #![cfg_attr(not(feature = "cli"), allow(rustdoc::broken_intra_doc_links))]

@@ -30,7 +30,7 @@ static COPY: Kernel = Kernel::new::<CeilingParams>(
 
 static MATRIX: Kernel = Kernel::new::<CeilingMatrixParams>(
     "ceiling_matrix.wgsl",
-    wgsl!("ceiling_matrix.wgsl", "lib/index.wgsl", "lib/matrix.wgsl"),
+    wgsl!("ceiling_matrix.wgsl", "lib/matrix.wgsl"),
     "ceiling_matrix",
     &[read(1, "x"), write(2, "y")],
 )
