@@ -60,6 +60,15 @@ impl Aside {
             let what = format!("{}: expected the name of a file", target.display());
             return Err(Error::Config(what));
         };
+        // What a link leads to is replaced, not the link; a device or a pipe is neither.
+        let target = match target.symlink_metadata() {
+            Ok(_) => &target.canonicalize().map_err(|e| Error::io(target, e))?,
+            Err(_) => target,
+        };
+        let name = target.file_name().unwrap_or(name);
+        if target.metadata().is_ok_and(|m| !m.is_file()) {
+            return Err(Error::format(target, "expected a file, or none yet"));
+        }
         let system = system().unwrap_or_else(|| "0".into());
         sweep(target, &system);
         // The extension stays at the end: some formats are told by it.
@@ -206,5 +215,29 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "no");
         assert_eq!(names(folder.path()), ["plot.png"]);
         assert_eq!(std::fs::read(&target).unwrap(), b"old");
+    }
+
+    #[test]
+    fn links_stay_and_devices_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [link, file] = ["link.h5", "file.h5"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_atomically(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        std::fs::remove_file(&file).unwrap();
+        assert!(
+            write_atomically(&link, b"lost").is_err(),
+            "it leads nowhere"
+        );
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for odd in [pipe.as_path(), Path::new("/dev/null"), folder.path()] {
+            let error = write_atomically(odd, b"").unwrap_err().to_string();
+            assert!(error.ends_with("expected a file, or none yet"), "{error}");
+        }
+        assert_eq!(names(folder.path()), ["link.h5", "pipe"]);
     }
 }

@@ -9,8 +9,8 @@ use clap::ValueEnum;
 
 use super::Global;
 use super::labels::{Source, Wanted};
-use super::output::{print, say};
-use super::weights::open;
+use super::output::{not_an_input, print, say};
+use super::weights::{find, open};
 
 /// Write the generator for other run times
 ///
@@ -58,6 +58,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let gpu = global.gpu()?;
     let preset: Preset = args.preset.parse()?;
+    if let Ok(path) = find(&args.weights) {
+        not_an_input(&args.out, &[&path])?;
+    }
     let (generator, _) = open(&gpu, &args.weights, preset, &args.without)?;
     let model = match args.format {
         Format::Onnx => generator.to_onnx()?,

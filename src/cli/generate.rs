@@ -3,7 +3,6 @@
 mod devices;
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use calogen::data::{Labels, Provenance, ShowerInfo, ShowerWriter, Showers};
 use calogen::generate::{Generator, LabelRows, stream_hits_several, stream_several};
@@ -13,7 +12,9 @@ use calogen::{Error, Result};
 use super::Global;
 use super::files::StorageArgs;
 use super::labels::{Source, Wanted};
-use super::output::{Progress, peak_host_bytes, print, print_json, say, stop_on_interrupt};
+use super::output::{
+    Progress, not_an_input, not_stopped, peak_host_bytes, print, print_json, say, stop_on_interrupt,
+};
 use super::tier::Tiers;
 use super::weights::find;
 
@@ -85,6 +86,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     args.tiers.check()?;
     let gpus = devices::open(args.devices.as_deref(), global)?;
     let path = find(&args.weights)?;
+    if let Some(out) = &args.out {
+        let read = [Some(path.as_path()), args.wanted.conditions.as_deref()];
+        not_an_input(out, &read.into_iter().flatten().collect::<Vec<_>>())?;
+    }
     let mut weights = Weights::read(&path)?;
     for part in &args.without {
         weights = weights.without(part)?;
@@ -173,13 +178,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let stop = stop_on_interrupt("stopping, nothing is written; once more to stop at once")?;
     let mut done = 0;
     let mut advance = |more: usize| {
-        if stop.load(Ordering::Relaxed) {
-            let what = format!(
-                "after {done} of {} showers; nothing is written",
-                args.events
-            );
-            return Err(Error::Interrupted(what));
-        }
+        not_stopped(&stop, done, args.events)?;
         done += more as u64;
         progress.advance(more as u64);
         Ok(())

@@ -26,7 +26,7 @@ pub struct Wanted {
     /// line of names), line by line in turn. Models of whole particles (mass, charge, momentum) need it
     /// [default: none]
     #[arg(long, value_name = "FILE")]
-    conditions: Option<PathBuf>,
+    pub conditions: Option<PathBuf>,
     /// Seed
     #[arg(long, default_value_t = 0, value_name = "S")]
     pub seed: u64,

@@ -7,7 +7,7 @@ use calogen::{Error, Result};
 
 use super::Global;
 use super::files::Compression;
-use super::output::{Progress, print, print_json};
+use super::output::{Progress, not_stopped, print, print_json, stop_on_interrupt};
 
 /// Join files of consecutive events, generated in several ranges (`generate --first-event`), in the order of their events
 ///
@@ -79,12 +79,15 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
         }
     }
     from.write(&mut writer)?;
-    let progress = Progress::new("merge", "showers", total);
+    let stop = stop_on_interrupt("stopping, nothing is written; once more to stop at once")?;
+    let (progress, mut done) = (Progress::new("merge", "showers", total), 0);
     for part in &parts {
         let (events, together) = (part.file.len(), part.file.rows_together());
         for start in (0..events).step_by(together) {
             let rows = start..(start + together).min(events);
+            not_stopped(&stop, done, total)?;
             writer.append(&part.file.read(rows.clone())?)?;
+            done += rows.len() as u64;
             progress.advance(rows.len() as u64);
         }
     }
@@ -106,6 +109,12 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     ))
 }
 
+/// The tier that stands behind the names of devices; events of another tier are not the same to the bit.
+fn tier(devices: &[String]) -> String {
+    let of = |device: &String| Some(device.rsplit_once(", tier ")?.1.to_owned());
+    devices.iter().find_map(of).unwrap_or("portable".into())
+}
+
 /// Refuses two files that no single run could have written.
 fn same_origin(a: &Part, b: &Part) -> Result<()> {
     let both = [&a.file, &b.file].map(|file| {
@@ -114,7 +123,10 @@ fn same_origin(a: &Part, b: &Part) -> Result<()> {
         [
             ("shape [Z,X,Y]", format!("{:?}", info.shape)),
             ("unit", info.unit.clone()),
-            ("threshold", format!("{:?}", file.threshold())),
+            (
+                "threshold",
+                file.threshold().map_or("none".into(), |t| t.to_string()),
+            ),
             ("detector", format!("{:?}", info.detector)),
             ("cell_size_mm", format!("{:?}", info.cell_size_mm)),
             ("conditions", info.condition_names.join(", ")),
@@ -128,6 +140,7 @@ fn same_origin(a: &Part, b: &Part) -> Result<()> {
             ("seed", from.seed.to_string()),
             ("labels", from.labels.clone()),
             ("generated_by", from.generated_by.clone()),
+            ("tier", tier(&from.devices)),
         ]
     });
     let [ours, theirs] = [0, 1].map(|i| origins[i].iter().chain(&both[i]));

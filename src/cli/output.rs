@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::panic::PanicHookInfo;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -50,6 +51,30 @@ pub fn panicked(info: &PanicHookInfo) {
         what.replace('\n', " ")
     ));
     std::process::exit(1);
+}
+
+/// Refuses to write where one of `inputs` is read.
+pub fn not_an_input(out: &Path, inputs: &[&Path]) -> Result<()> {
+    let place = |path: &Path| path.canonicalize().ok();
+    let same = |input: &&&Path| place(out).is_some_and(|out| place(input) == Some(out));
+    match inputs.iter().find(same) {
+        None => Ok(()),
+        Some(input) => Err(Error::Config(format!(
+            "{} would be written over {}, which is read",
+            out.display(),
+            input.display()
+        ))),
+    }
+}
+
+/// An error if the flag is set that Ctrl-C sets.
+pub fn not_stopped(stop: &AtomicBool, done: u64, of: u64) -> Result<()> {
+    match stop.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(Error::Interrupted(format!(
+            "after {done} of {of} showers; nothing is written"
+        ))),
+    }
 }
 
 /// A flag that Ctrl-C sets, saying `message`; a second one ends the program.

@@ -167,13 +167,15 @@ impl Generator {
                 names.join(", ")
             )));
         }
-        match labels.values.iter().position(|v| !v.is_finite()) {
-            Some(i) => {
+        let given = self.conditioning() != Conditioning::Unconditional;
+        let wrong = |(i, value): &(usize, &f32)| {
+            let energy = given && names[i % labels.columns] == "energy";
+            !value.is_finite() || energy && **value <= 0.0
+        };
+        match labels.values.iter().enumerate().find(wrong) {
+            Some((i, value)) => {
                 let (event, name) = (i / labels.columns, &names[i % labels.columns]);
-                Err(Error::Config(format!(
-                    "event {event}: {name} is {}",
-                    labels.values[i]
-                )))
+                Err(Error::Config(format!("event {event}: {name} is {value}")))
             }
             None => Ok(()),
         }

@@ -150,6 +150,7 @@ impl Entry {
                 if system.batch() < 2 {
                     return Err(wrong(name, "batch must be at least 2"));
                 }
+                sensible(&system).map_err(|e| wrong(name, e))?;
                 system.networks().map_err(|e| wrong(name, e))?;
                 Ok(Box::new(system))
             },
@@ -169,6 +170,30 @@ impl Entry {
 
 fn wrong(name: &str, what: impl std::fmt::Display) -> Error {
     Error::Config(format!("configuration of {name}: {what}"))
+}
+
+/// Checks what every system has.
+fn sensible(system: &dyn System) -> Result<()> {
+    system.preprocess().map_or(Ok(()), Preprocess::check)?;
+    require(
+        (0.0..1.0).contains(&system.average()),
+        "average must be at least 0 and below 1",
+    )?;
+    let epochs = system.epochs();
+    require(
+        epochs >= 0.0 && epochs.is_finite(),
+        "epochs must not be below 0",
+    )?;
+    for share in [0.0, 0.3, 0.7, 1.0] {
+        for iteration in 0..16 {
+            for turn in system.schedule(Progress { iteration, share }) {
+                let rate = turn.learning_rate;
+                let right = rate >= 0.0 && rate.is_finite();
+                require(right, "a learning rate must not be below 0")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Counts and extents beyond this are mistakes, or malice of a weights file.

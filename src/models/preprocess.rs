@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::require;
+use crate::Result;
 use crate::tape::Var;
 
-/// The transformation: `x = e / unit`, 0 below `threshold`; divided by the incident energy in GeV if `per_energy`; times
+/// The transformation: `x = e / unit`, 0 below 0 and below `threshold`; divided by the incident energy in GeV if `per_energy`; times
 /// `scale`; then ln(1 + x) if `log`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,9 +37,23 @@ impl Preprocess {
         log: false,
     };
 
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) with what makes no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        let positive = |v: f32| v > 0.0 && v.is_finite();
+        require(
+            positive(self.unit) && positive(self.scale),
+            "preprocess.unit and preprocess.scale must be above 0",
+        )?;
+        require(
+            self.threshold >= 0.0 && self.threshold.is_finite(),
+            "preprocess.threshold must not be below 0",
+        )
+    }
+
     /// `showers` `[Z,X,Y,N]` in file units to what networks see; `energy` `[1,N]` in GeV.
     pub fn forward<'t>(&self, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
-        let mut x = showers * (1.0 / self.unit);
+        let mut x = showers.relu() * (1.0 / self.unit);
         if self.threshold > 0.0 {
             x = x.cut_below(x.tape().full(self.threshold, &[]));
         }

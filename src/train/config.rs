@@ -17,14 +17,18 @@ pub fn read_config(path: &Path) -> Result<Value> {
 }
 
 /// The system `model` with the settings of a preset, over which those of `files` are put one after the other: each file's
-/// table `config`, or all of it.
+/// table `config`, or all of it. A file that has all settings, as a run's `config.toml`, replaces what was before.
 ///
 /// # Errors
 /// As [`read_config`] and [`models::open`]; [`Error::Format`] if a file says that it is of another model.
 pub fn configured(model: &str, preset: Preset, files: &[&Path]) -> Result<Box<dyn System>> {
     let mut config = models::preset(model, preset)?.config();
     for path in files {
-        merge(&mut config, settings(path, model)?);
+        let over = settings(path, model)?;
+        match models::open(model, over.clone()) {
+            Ok(whole) => config = whole.config(),
+            Err(_) => merge(&mut config, over),
+        }
     }
     models::open(model, config)
 }

@@ -77,13 +77,19 @@ pub fn train(
             folder.display()
         )));
     }
-    crate::files::make_folder(folder)?;
-
     let mut batches = Batches::with_budget(set, batch, options.seed, Batches::BUDGET)?;
     let steps_per_epoch = batches.steps_per_epoch();
     let per_epoch = steps_per_epoch as f64;
     let wanted = options.epochs.unwrap_or(system.epochs());
     let iterations = options.steps.unwrap_or((wanted * per_epoch).round() as u64);
+    if let Some(watch) = options.watch.as_ref().filter(|w| w.keep_best.is_some())
+        && watch.every > iterations
+    {
+        return Err(Error::Config(format!(
+            "nothing would be kept: a look every {} of {iterations} iterations",
+            watch.every
+        )));
+    }
     let mut session = Session::new(gpu, system, batch, options.seed)?;
     if options.profile {
         session.enable_profile();
@@ -110,6 +116,7 @@ pub fn train(
                     .get(t.network)?
                     .set(gpu, &t.name, &t.values)?;
             }
+            crate::files::make_folder(folder)?;
             write_config(&at("config.toml"), session.system(), options)?;
             keeper.begin()?;
             let log = Log::new(columns);

@@ -59,6 +59,15 @@ pub(super) fn summarise(
             }
         }
     }
+    let divides = system.preprocess().is_some_and(|p| p.per_energy);
+    if let Some(energy) = columns.first().filter(|c| divides && c.min <= 0.0) {
+        return Err(Error::Config(format!(
+            "{files}: a shower has an incident energy of {} GeV, by which model {} divides its cells; leave such showers out \
+             or set preprocess.per_energy to false",
+            energy.min,
+            system.name()
+        )));
+    }
     let n = set.len() as f64;
     let mean_off = |c: &Column| c.sum / n;
     let data = DataSummary {

@@ -103,3 +103,48 @@ fn options_that_do_not_fit_are_refused() {
     assert_eq!(calogen(&["evaluate", "--classifier-width", "8"]).status, 2);
     assert!(!folder.path().join("report.json").exists());
 }
+
+#[test]
+fn nothing_is_written_over_what_is_read_or_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("w.safetensors");
+    let shipped = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tools/weights/hgcal-small.safetensors"
+    );
+    std::fs::copy(shipped, &weights).unwrap();
+    let before = std::fs::read(&weights).unwrap();
+    let weights = weights.to_str().unwrap();
+    let generate = [
+        "generate", weights, "--events", "2", "--energy", "50", "--out", weights,
+    ];
+    assert!(fails(2, &generate).contains("which is read"));
+    assert!(fails(2, &["export", weights, "--out", weights]).contains("which is read"));
+    assert_eq!(std::fs::read(weights).unwrap(), before);
+    let odd = [
+        "generate",
+        weights,
+        "--events",
+        "2",
+        "--energy",
+        "50",
+        "--out",
+        "/dev/null",
+    ];
+    #[cfg(unix)]
+    assert!(fails(1, &odd).contains("/dev/null: expected a file"));
+    let table = folder.path().join("labels.csv");
+    std::fs::write(&table, "energy,position_x,position_y\n50,0,0\n-50,0,0\n").unwrap();
+    let table = table.to_str().unwrap();
+    let generate = [
+        "generate",
+        weights,
+        "--events",
+        "2",
+        "--discard",
+        "--conditions",
+        table,
+    ];
+    let error = fails(2, &generate);
+    assert!(error.contains("event 1: energy is -50"), "{error}");
+}

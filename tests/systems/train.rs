@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use calogen::models::{self, System};
-use calogen::train::{Event, Options, Outcome, train};
+use calogen::data::{Labels, ShowerFile, ShowerWriter, Showers};
+use calogen::models::{self, Preset, System};
+use calogen::train::{Event, Options, Outcome, configured, train};
 use calogen::{Error, Result};
 
 use super::{gpu, sample, small};
@@ -163,7 +164,9 @@ fn data_and_model_must_fit_before_anything_is_written() {
         batch: Some(2000),
         ..options(&out, 1)
     };
-    assert!(run(small(), &large).is_err(), "a batch beyond the file");
+    let error = run(small(), &large).expect_err("a batch beyond the file");
+    assert!(error.to_string().contains("2000"), "{error}");
+    assert!(!out.exists(), "a refusal leaves nothing");
     let resume = Options {
         resume: true,
         ..options(&out, 1)
@@ -217,4 +220,80 @@ fn the_small_preset_is_small_and_checkpoints_as_it_goes() {
     outcome.expect("three iterations");
     assert!(bytes < 500_000_000, "{bytes} bytes on the device");
     assert_eq!(saved, 4, "before each iteration and at the end");
+}
+
+/// The bundled showers with these changes, in a file.
+fn changed(path: &Path, change: impl FnOnce(&mut Showers)) {
+    let file = ShowerFile::open(sample()).expect("the sample");
+    let mut showers = file.read(0..64).expect("showers");
+    change(&mut showers);
+    let labels = Labels {
+        position: file.has_position(),
+        conditions: Vec::new(),
+    };
+    let mut writer = ShowerWriter::create(path, file.info(), labels).expect("a file");
+    writer.append(&showers).expect("showers");
+    writer.finish().expect("a file");
+}
+
+#[test]
+fn odd_showers_train_or_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("odd.h5");
+    let trained = |name: &str| {
+        let options = options(&folder.path().join(name), 2);
+        let stop = AtomicBool::new(false);
+        train(
+            gpu(),
+            small(),
+            std::slice::from_ref(&path),
+            &options,
+            &stop,
+            &mut |_| {},
+        )
+    };
+    // Noise about the pedestal: what is not positive counts as empty.
+    changed(&path, |showers| {
+        for (i, e) in showers.layers.iter_mut().enumerate() {
+            *e -= [0.5, 0.0, 3.0][i % 3];
+        }
+    });
+    trained("noise").expect("losses that are numbers");
+    changed(&path, |showers| showers.energy[7] = 0.0);
+    let error = trained("zero").expect_err("cells over 0 GeV").to_string();
+    assert!(
+        error.contains("odd.h5") && error.contains("energy of 0 GeV"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_configuration_is_whole_or_changes_a_preset() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.toml");
+    let opened = |text: &str| {
+        fs::write(&path, text).expect("a file");
+        configured("hgcal-wgan", Preset::Paper, &[&path])
+    };
+    // What a run of the small preset records, read over the published one.
+    let whole = serde_json::json!({"model": "hgcal-wgan", "config": small().config()});
+    let whole = toml::to_string(&whole).expect("TOML");
+    assert_eq!(
+        opened(&whole).expect("all settings").config(),
+        small().config()
+    );
+    let one = opened("[config]\ncritic_steps = 3")
+        .expect("one setting")
+        .config();
+    assert_eq!(one["critic_steps"], 3);
+    assert_ne!(one["generator"], small().config()["generator"]);
+    for (wrong, why) in [
+        ("average = 1.5", "average must be"),
+        ("critic_rates = [[10.0, -1.0]]", "learning rate"),
+        ("[preprocess]\nscale = -1.0", "preprocess.scale"),
+        ("[preprocess]\nthreshold = -1.0", "preprocess.threshold"),
+    ] {
+        let error = opened(wrong).err().expect(wrong).to_string();
+        assert!(error.contains(why), "{wrong}: {error}");
+    }
 }

@@ -246,7 +246,7 @@ fn events_are_equal_in_any_batch() {
         let mut generator = positive(system.as_ref());
         let rows = |events: std::ops::Range<usize>| LabelRows {
             values: events
-                .flat_map(|i| (0..columns).map(move |c| (i * 7 + c * 3) as f32 % 5.0))
+                .flat_map(|i| (0..columns).map(move |c| 1.0 + (i * 7 + c * 3) as f32 % 5.0))
                 .collect(),
             columns,
         };

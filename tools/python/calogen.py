@@ -99,12 +99,30 @@ def version():
 class _Owner:
     """Frees a handle when nobody holds it any more."""
 
-    _handle, _free = None, None
+    _held, _free, _process = None, None, None
+
+    @property
+    def _handle(self):
+        if self._process != os.getpid():
+            raise RuntimeError("a device does not survive a fork: make it, and what computes on it, in the process that uses it")
+        return self._held
+
+    @_handle.setter
+    def _handle(self, handle):
+        self._held, self._process = handle, os.getpid()
+
+    def __reduce__(self):
+        raise TypeError("a device and what is on it cannot be copied or pickled: load the weights again")
+
+    __copy__ = __reduce__
+
+    def __deepcopy__(self, memo):
+        self.__reduce__()
 
     def __del__(self):
-        if self._handle:
-            self._free(self._handle)
-            self._handle = None
+        if self._held and self._process == os.getpid():
+            self._free(self._held)
+            self._held = None
 
 
 class Device(_Owner):

@@ -124,6 +124,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         }
         rows.push(row);
     }
+    if rows.is_empty() {
+        return Err(Error::OutOfMemory("no case fits the device".into()));
+    }
     if args.json {
         return print_json(&serde_json::json!({
             "adapter": about.name, "driver": about.driver, "backend": about.backend, "tier": args.tier.name(),

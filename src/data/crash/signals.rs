@@ -85,6 +85,9 @@ pub fn install(program: &str, status: u8) {
             libc::sigaction(signal, &action, std::ptr::null_mut());
         }
     }
+    // A file beyond the limit of its size is an error of the write, not the end of the process.
+    // SAFETY: no handler, only a disposition.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     #[cfg(target_os = "linux")]
     super::endless::watch();
 }
