@@ -13,6 +13,9 @@ override WG: u32;
 override INPUTS: u32;
 override RANK: u32; // reduced axes
 override VARIANCE: bool;
+override BY: u32; // lanes that make a result of `moments_join` together
+
+var<workgroup> lanes: array<f32, WG>;
 
 // Of the terms so far; `count` is the same for all four.
 struct Moments { mean: vec4<f32>, m2: vec4<f32>, count: f32 }
@@ -119,25 +122,40 @@ fn length(h: u32) -> f32 {
     return f32(min(p.chunk, p.terms - h * p.chunk));
 }
 
+// Of each of the BY lanes that share an output their numbers, added up in the order of the lanes.
+fn shared_sum(value: f32, tid: u32) -> f32 {
+    if BY == 1u { return value; }
+    workgroupBarrier();
+    lanes[tid] = value;
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var j = 0u; j < BY; j++) { sum += lanes[tid % (WG / BY) + j * (WG / BY)]; }
+    return sum;
+}
+
+// Lanes next to each other make neighbouring outputs; lane j of those of an output takes parts j, j + BY, ..
 @compute @workgroup_size(WG)
 fn moments_join(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) tid: u32) {
-    let o = group_index(wid, groups) * WG + tid;
-    if o >= p.outputs { return; }
+    let mine = group_index(wid, groups) * (WG / BY) + tid % (WG / BY);
+    let o = min(mine, p.outputs - 1u);
+    let start = tid / (WG / BY);
     let first = f32(x0[o]);
     var away = 0.0;
-    for (var h = 1u; h < p.parts; h++) {
+    for (var h = start; h < p.parts; h += BY) {
         away = fma(length(h), f32(x0[h * p.outputs + o]) - first, away);
     }
-    let mean = first + away / f32(p.terms);
+    let mean = first + shared_sum(away, tid) / f32(p.terms);
+    let writes = mine < p.outputs && start == 0u;
     if !VARIANCE {
-        y[o] = f32(mean);
+        if writes { y[o] = f32(mean); }
         return;
     }
     var m2 = 0.0;
-    for (var h = 0u; h < p.parts; h++) {
+    for (var h = start; h < p.parts; h += BY) {
         let d = f32(x0[h * p.outputs + o]) - mean;
         m2 += fma(length(h) * d, d, f32(x0[(p.parts + h) * p.outputs + o]));
     }
-    y[o] = f32(m2 / f32(p.terms));
+    m2 = shared_sum(m2, tid);
+    if writes { y[o] = f32(m2 / f32(p.terms)); }
 }

@@ -57,6 +57,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "SUBGROUP" => [32.0, 8.0],
         "COLS" | "DEPTH" => [2.0, 2.0],
         "ACROSS" => [2.0, 4.0],
+        "BY" => [8.0, 1.0],
         _ => panic!("{name}: name values of this override in tests/shaders.rs"),
     };
     values[variant]

@@ -1,5 +1,8 @@
 """Tests of calogen.py: python test_calogen.py WEIGHTS. Needs the shared library, see there."""
 
+import copy
+import os
+import pickle
 import sys
 import threading
 
@@ -51,6 +54,18 @@ fails(calogen.Error, "safetensors", lambda: calogen.Generator(b"nonsense", devic
 fails(calogen.Error, "'none'", lambda: calogen.Device("none"))
 fails(ValueError, "[events, 3]", lambda: generator.generate([[50.0]]))
 fails(ValueError, "batch", lambda: calogen.Generator(weights, device, batch=0))
+for owner in (generator, device):
+    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+        fails(TypeError, "cannot be copied", lambda: duplicate(owner))
+if hasattr(os, "fork"):
+    child = os.fork()
+    if child == 0:
+        try:
+            generator.generate([50.0])
+        except RuntimeError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0, "used after a fork"
 
 found = {}
 threads = [threading.Thread(target=lambda i=i: found.update({i: calogen.Generator(weights, device).generate(labels, 3, 100)}))

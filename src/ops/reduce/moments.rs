@@ -126,12 +126,14 @@ impl Op for Statistic {
             chunk: chunk as u32,
             ..ReduceParams::default()
         };
-        let wg = if l.on_cpu() { 16 } else { WG };
+        // A GPU has lanes to spare where outputs are few, and waits long for each part.
+        let (wg, by) = if l.on_cpu() { (16, 1) } else { (WG, 8) };
         let overrides = [
             ("WG", wg as f64),
+            ("BY", by as f64),
             ("VARIANCE", f64::from(u8::from(self.variance))),
         ];
-        let groups = fold((outputs as u64).div_ceil(wg as u64));
+        let groups = fold((outputs as u64).div_ceil((wg / by) as u64));
         l.dispatch(&JOIN, &params, &overrides, &[x[0], y], groups)
     }
 }
