@@ -14,7 +14,8 @@
 //! ```
 //!
 //! # Modules
-//! Each uses only those above it; what stands in one row does not use its neighbours.
+//! Each uses only those above it; what stands in one row does not use its neighbours. But `tape` and `ops` know each other, as
+//! rewrites look for certain ops, and `train` watches with regressors of `reconstruct`.
 //!
 //! | module | what it is |
 //! |---|---|

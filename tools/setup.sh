@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by demo.sh and test.sh: goes to the repository's root, installs what is missing there (Debian, Ubuntu) or names
+# Sourced by the scripts beside it: goes to the repository's root, installs what is missing there (Debian, Ubuntu) or names
 # it and exits. Says nothing where nothing is missing, and then needs no network.
 
 set -euo pipefail

@@ -56,7 +56,7 @@ pub struct Args {
     /// Seed of initial values, noise and the order of batches
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
-    /// Go on from the folder's checkpoint
+    /// Go on from the folder's checkpoint, to the end that was set; with another --steps or --epochs, rates follow the new end
     #[arg(long)]
     resume: bool,
     /// Seconds between checkpoints

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::binning::Voxels;
 use super::crash::Held;
-use super::h5::{self, Cell};
+use super::h5::{self, Number};
 use super::layout::{Column, Layout};
 use super::{ShowerInfo, Showers};
 use crate::{Error, Result};
@@ -202,7 +202,7 @@ impl ShowerFile {
         Ok(())
     }
 
-    fn read_as<T: Cell>(&self, range: Range<usize>) -> Result<Showers<T>> {
+    fn read_as<T: Number>(&self, range: Range<usize>) -> Result<Showers<T>> {
         self.within(&range)?;
         let start = range.start;
         let showers = self.unchecked(range)?;
@@ -211,7 +211,7 @@ impl ShowerFile {
     }
 
     /// The rows of a range within the file, whatever they hold.
-    fn unchecked<T: Cell>(&self, range: Range<usize>) -> Result<Showers<T>> {
+    fn unchecked<T: Number>(&self, range: Range<usize>) -> Result<Showers<T>> {
         let Layout {
             layers,
             position,
@@ -239,7 +239,7 @@ impl ShowerFile {
         })
     }
 
-    fn rows<T: Cell>(&self, column: &Column, range: Range<usize>) -> Result<Vec<T>> {
+    fn rows<T: Number>(&self, column: &Column, range: Range<usize>) -> Result<Vec<T>> {
         column.read(&self.path, range)
     }
 
@@ -259,7 +259,7 @@ impl ShowerFile {
 
     /// Checks cells and labels; `event` gives the index in the file of a shower of `showers`. Negative cells pass:
     /// noise makes them.
-    fn check<T: Cell>(&self, showers: &Showers<T>, event: impl Fn(usize) -> usize) -> Result<()> {
+    fn check<T: Number>(&self, showers: &Showers<T>, event: impl Fn(usize) -> usize) -> Result<()> {
         let [_, nx, ny] = showers.shape;
         for i in 0..showers.len() {
             if let Some(at) = showers

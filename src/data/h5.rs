@@ -22,13 +22,13 @@ const CHUNK_CACHE: usize = 16 << 20;
 const LONGEST: usize = 1024;
 
 /// A number that the library converts cells to.
-pub(super) trait Cell: H5Type + Copy {
+pub(super) trait Number: H5Type + Copy {
     fn value(self) -> f64;
     /// The nearest number of this type.
     fn of(value: f64) -> Self;
 }
 
-impl Cell for f32 {
+impl Number for f32 {
     fn value(self) -> f64 {
         self.into()
     }
@@ -38,7 +38,7 @@ impl Cell for f32 {
     }
 }
 
-impl Cell for f64 {
+impl Number for f64 {
     fn value(self) -> f64 {
         self
     }
@@ -231,7 +231,7 @@ pub(super) fn string(of: &Location, name: &str) -> hdf5::Result<Option<String>> 
 }
 
 /// A numeric attribute as a list.
-pub(super) fn numbers<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<Vec<T>>> {
+pub(super) fn numbers<T: Number>(of: &Location, name: &str) -> hdf5::Result<Option<Vec<T>>> {
     let Some(found) = attribute(of, name)? else {
         return Ok(None);
     };
@@ -250,7 +250,7 @@ pub(super) fn numbers<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option
 }
 
 /// A numeric attribute of one value, scalar or an array of one.
-pub(super) fn number<T: Cell>(of: &Location, name: &str) -> hdf5::Result<Option<T>> {
+pub(super) fn number<T: Number>(of: &Location, name: &str) -> hdf5::Result<Option<T>> {
     match numbers(of, name)? {
         Some(list) if list.len() == 1 => Ok(Some(list[0])),
         Some(list) => {

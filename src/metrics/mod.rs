@@ -12,6 +12,7 @@ mod correlation;
 mod distances;
 mod drawn;
 mod evaluate;
+mod evaluation;
 mod fidelity;
 mod figure;
 mod figures;
@@ -29,7 +30,6 @@ mod overlap;
 mod profiles;
 mod regression;
 mod relevance;
-mod report;
 mod scan;
 mod summary;
 pub(crate) mod text;
@@ -49,6 +49,7 @@ pub use distances::{
     median_distance, mmd, neighbours,
 };
 pub use evaluate::{Options, agree, compare_all, evaluate, evaluate_all};
+pub use evaluation::{Evaluation, SampleSummary};
 pub use fidelity::{fidelity_by_epoch, fidelity_terms};
 pub use figure::Figure;
 pub use figures::{Comparison, Figures, Half, Halves};
@@ -67,6 +68,5 @@ pub use regression::{
     Deviation, PositionDeviation, Regression, RegressorSample, Resolution, Spread, regression,
 };
 pub use relevance::{RelevanceMap, RelevanceMaps};
-pub use report::{Evaluation, SampleSummary};
 pub use scan::{Best, Epoch, Scan, TERM, scan_figures, spearman};
 pub use wasserstein::wasserstein1;

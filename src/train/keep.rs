@@ -40,20 +40,16 @@ impl Keeper {
         let watcher = match &options.watch {
             None => None,
             Some(watch) => {
-                let held = if watch.data.is_empty() {
-                    data
-                } else {
-                    &watch.data
+                // Without files of its own it looks at the training's.
+                let (files, named, events) = match &watch.data[..] {
+                    [] => (data, names.to_owned(), options.events.clone()),
+                    files => (files, super::run::file_names(files), None),
                 };
-                let mut set = ShowerSet::open_as(held, &options.voxels)?;
-                if let (Some(events), true) = (&options.events, watch.data.is_empty()) {
-                    set = set.limited(events.clone())?;
+                let mut set = ShowerSet::open_as(files, &options.voxels)?;
+                if let Some(events) = events {
+                    set = set.limited(events)?;
                 }
-                let held = match &watch.data[..] {
-                    [] => names.to_owned(),
-                    files => super::run::file_names(files),
-                };
-                let set = summary::seen_by(session.system(), set, &held)?;
+                let set = summary::seen_by(session.system(), set, &named)?;
                 let seed = options.seed;
                 Some((Watcher::new(session, watch, &set, seed)?, watch.every))
             }

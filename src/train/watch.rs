@@ -87,7 +87,7 @@ pub struct Seen {
     pub reference: Option<f64>,
 }
 
-/// The eyes of a run.
+/// Generates showers for the labels of held ones every few iterations, and compares them.
 pub(super) struct Watcher {
     figures: Vec<Figure>,
     best: Option<usize>,

@@ -1,6 +1,6 @@
 """What every reference of a training step needs: the crate's addressed random numbers, made-up data and weights, the loop.
 
-Everything is float64. Weights and data are not stored: both sides make them from names by `uniform01`, and tests/systems/
+Everything is float64. Weights and data are not stored: both sides make them from names by `named`, and tests/systems/
 steps.rs says the same rules in Rust.
 """
 

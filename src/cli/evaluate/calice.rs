@@ -5,7 +5,7 @@ use calogen::report::FileSample;
 use calogen::{Error, Result};
 use clap::ValueEnum;
 
-use super::energy;
+use super::not_negative;
 
 /// How the start of a shower is found.
 #[derive(clap::Args)]
@@ -28,23 +28,23 @@ enum Start {
 #[derive(clap::Args)]
 struct Coefficients {
     /// Constant of the calice rule for the energy, MIP [default: 6]
-    #[arg(long, value_name = "MIP", value_parser = energy)]
+    #[arg(long, value_name = "MIP", value_parser = not_negative)]
     calice_energy: Option<f64>,
     /// Slope of the calice rule for the energy, MIP per GeV [default: 0.1]
-    #[arg(long, value_name = "MIP/GEV", value_parser = energy)]
+    #[arg(long, value_name = "MIP/GEV", value_parser = not_negative)]
     calice_energy_slope: Option<f64>,
     /// Constant of the calice rule for the hits, hits [default: 3.77]
-    #[arg(long, value_name = "HITS", value_parser = energy)]
+    #[arg(long, value_name = "HITS", value_parser = not_negative)]
     calice_hits: Option<f64>,
     /// Slope of the calice rule for the hits, hits per ln(GeV) [default: 1.44]
-    #[arg(long, value_name = "HITS", value_parser = energy)]
+    #[arg(long, value_name = "HITS", value_parser = not_negative)]
     calice_hits_slope: Option<f64>,
     /// Layers in the moving average of the calice rule, layers [default: 10]
     #[arg(long, value_name = "LAYERS", value_parser = clap::value_parser!(u64).range(1..))]
     calice_window: Option<u64>,
     /// One MIP for the calice rule, in the files' unit [default: 1 where that is MIP, else the attribute `mip_MeV` of
     /// the reference]
-    #[arg(long, value_name = "E", value_parser = energy)]
+    #[arg(long, value_name = "E", value_parser = not_negative)]
     calice_mip: Option<f64>,
 }
 

@@ -58,7 +58,7 @@ pub struct Args {
     origin: Option<[usize; 3]>,
     /// Cell energy below which a cell counts as empty, in the files' unit [default: the attribute `threshold` of the
     /// reference, else 0]
-    #[arg(long, value_name = "E", value_parser = energy)]
+    #[arg(long, value_name = "E", value_parser = not_negative)]
     threshold: Option<f64>,
     #[command(flatten)]
     voxels: VoxelArgs,
@@ -95,7 +95,7 @@ fn corner(text: &str) -> std::result::Result<[usize; 3], String> {
 }
 
 /// A finite number that is not negative.
-fn energy(text: &str) -> std::result::Result<f64, String> {
+fn not_negative(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
         _ => Err("expected a finite number, 0 or more".into()),

@@ -15,7 +15,7 @@ use ::hdf5_metno::Dataset;
 
 use self::sparse::Sparse;
 use super::binning::Voxels;
-use super::h5::Cell;
+use super::h5::Number;
 use super::npz::{Array, is_zip};
 use super::{ShowerInfo, h5};
 use crate::Result;
@@ -105,7 +105,7 @@ impl Column {
     }
 
     /// The numbers of some events, which the column has.
-    pub fn read<T: Cell>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
+    pub fn read<T: Number>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
         let scaled = |v: f64| T::of(v * self.scale);
         match &self.values {
             Values::Dataset(data, dims) if self.scale == 1.0 => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use hdf5::Dataset;
 use hdf5_metno as hdf5;
 
-use super::super::h5::{self, Cell};
+use super::super::h5::{self, Number};
 use crate::{Error, Result};
 
 /// Offsets that are checked at once.
@@ -99,7 +99,7 @@ impl Sparse {
     }
 
     /// Every cell of some showers.
-    pub fn read<T: Cell>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
+    pub fn read<T: Number>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
         let len = self.count.checked_mul(range.len());
         let mut showers = vec![T::of(0.0); h5::allocatable::<T>(path, &self.energies.name, len)?];
         if range.is_empty() {
