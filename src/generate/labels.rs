@@ -37,12 +37,15 @@ impl LabelRows {
     pub fn read_csv(path: impl AsRef<Path>, names: &[String]) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        // Some spreadsheets begin a text with a mark of its encoding.
+        let text = text.trim_start_matches('\u{feff}');
         let mut lines = (text.lines().enumerate()).filter(|(_, line)| !line.trim().is_empty());
         let (_, head) = lines.next().unwrap_or_default();
+        let columns: Vec<&str> = head.split(',').map(str::trim).collect();
         let place = |name: &String| {
-            let mut columns = head.split(',').map(str::trim);
-            columns.position(|c| c == name).ok_or_else(|| {
-                let what = format!("no column '{name}'; the model needs {}", names.join(", "));
+            columns.iter().position(|c| c == name).ok_or_else(|| {
+                let (found, needed) = (columns.join(", "), names.join(", "));
+                let what = format!("no column '{name}' among {found}; the model needs {needed}");
                 Error::format(path, what)
             })
         };
@@ -50,6 +53,11 @@ impl LabelRows {
         let mut values = Vec::new();
         for (number, line) in lines {
             let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+            if cells.len() > columns.len() {
+                let (line, found, named) = (number + 1, cells.len(), columns.len());
+                let what = format!("line {line}: {found} columns, of which {named} have names");
+                return Err(Error::format(path, what));
+            }
             for (&place, name) in places.iter().zip(names) {
                 let cell = cells.get(place).copied().unwrap_or_default();
                 let value = cell.parse().ok().filter(|v: &f32| v.is_finite());

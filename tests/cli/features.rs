@@ -147,4 +147,9 @@ fn nothing_is_written_over_what_is_read_or_is_no_file() {
     ];
     let error = fails(2, &generate);
     assert!(error.contains("event 1: energy is -50"), "{error}");
+    // A decimal comma makes a column more.
+    std::fs::write(table, "energy,position_x,position_y\n50,5,0,0\n").unwrap();
+    assert!(fails(1, &generate).contains("line 2: 4 columns, of which 3 have names"));
+    std::fs::write(table, "\u{feff}energy;position_x\n").unwrap();
+    assert!(fails(1, &generate).contains("no column 'energy' among energy;position_x"));
 }
