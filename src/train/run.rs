@@ -83,6 +83,7 @@ pub fn train(
     let wanted = options.epochs.unwrap_or(system.epochs());
     let iterations = options.steps.unwrap_or((wanted * per_epoch).round() as u64);
     if let Some(watch) = options.watch.as_ref().filter(|w| w.keep_best.is_some())
+        && stored.is_none()
         && watch.every > iterations
     {
         return Err(Error::Config(format!(

@@ -290,6 +290,10 @@ fn what_cannot_be_watched_is_refused_before_anything_is_written() {
     refused(&|w| w.figures = vec!["frd".into()], "needs a regressor");
     refused(&|w| w.keep_best = Some("cog_x".into()), "cog_x:w1");
     refused(&|w| w.every = 0, "at least 1 iteration");
+    refused(
+        &|w| (w.every, w.keep_best) = (1000, Some("fidelity_score".into())),
+        "nothing would be kept",
+    );
     let mut config = models::preset("regressor", Preset::Small)
         .expect("the preset")
         .config();
