@@ -102,7 +102,7 @@ pub const TARGETS: [Target; 8] = [
     Target {
         name: "conditions",
         extension: "csv",
-        seeds: || vec![b"energy, mass,x\n1.5,0.000511,-3\n\n 2e1 ,0.1,7,8\n".to_vec()],
+        seeds: || vec![b"energy, mass,x\n1.5,0.000511,-3\n\n 2e1 ,0.1,7\n".to_vec()],
         read: |path| {
             let names = ["x", "energy"].map(String::from);
             LabelRows::read_csv(path, &names).map(|_| ())
