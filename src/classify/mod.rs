@@ -188,8 +188,6 @@ fn standardise(split: &mut [Part; 3], width: usize) {
 /// An order of `count` things, by addressed random numbers.
 fn permutation(seed: u64, stream: u32, event: u64, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
-    for i in (1..count).rev() {
-        order.swap(i, random::below(seed, stream, event, i as u32, i + 1));
-    }
+    random::shuffle(&mut order, seed, stream, event);
     order
 }

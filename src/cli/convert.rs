@@ -8,7 +8,7 @@ use calogen::{Error, Result};
 
 use super::Global;
 use super::files::{StorageArgs, VoxelArgs, events};
-use super::output::{Progress, not_stopped, print, stop_on_interrupt};
+use super::output::{Progress, UNWRITTEN, not_stopped, print, stop_on_interrupt};
 
 /// Bytes of cells that are held at once.
 const BLOCK: usize = 32 << 20;
@@ -55,7 +55,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     let cells: usize = info.shape.iter().product();
     let (chunk, count) = (file.rows_together(), events.len());
     let step = (BLOCK / 4 / cells.max(1) / chunk).max(1) * chunk;
-    let stop = stop_on_interrupt("stopping, nothing is written; once more to stop at once")?;
+    let stop = stop_on_interrupt(UNWRITTEN)?;
     let mut start = events.start;
     while start < events.end {
         not_stopped(&stop, (start - events.start) as u64, count as u64)?;

@@ -13,7 +13,8 @@ use super::Global;
 use super::files::StorageArgs;
 use super::labels::{Source, Wanted};
 use super::output::{
-    Progress, not_an_input, not_stopped, peak_host_bytes, print, print_json, say, stop_on_interrupt,
+    Progress, UNWRITTEN, not_an_input, not_stopped, peak_host_bytes, print, print_json, say,
+    stop_on_interrupt,
 };
 use super::tier::Tiers;
 use super::weights::find;
@@ -175,7 +176,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let (seed, events) = (args.wanted.seed, args.first_event..end);
     let labels = |generator: &Generator, first, count| source.rows(generator, first, count);
-    let stop = stop_on_interrupt("stopping, nothing is written; once more to stop at once")?;
+    let stop = stop_on_interrupt(UNWRITTEN)?;
     let mut done = 0;
     let mut advance = |more: usize| {
         not_stopped(&stop, done, args.events)?;

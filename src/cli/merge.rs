@@ -7,7 +7,7 @@ use calogen::{Error, Result};
 
 use super::Global;
 use super::files::Compression;
-use super::output::{Progress, not_stopped, print, print_json, stop_on_interrupt};
+use super::output::{Progress, UNWRITTEN, not_stopped, print, print_json, stop_on_interrupt};
 
 /// Join files of consecutive events, generated in several ranges (`generate --first-event`), in the order of their events
 ///
@@ -79,7 +79,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
         }
     }
     from.write(&mut writer)?;
-    let stop = stop_on_interrupt("stopping, nothing is written; once more to stop at once")?;
+    let stop = stop_on_interrupt(UNWRITTEN)?;
     let (progress, mut done) = (Progress::new("merge", "showers", total), 0);
     for part in &parts {
         let (events, together) = (part.file.len(), part.file.rows_together());

@@ -77,6 +77,9 @@ pub fn not_stopped(stop: &AtomicBool, done: u64, of: u64) -> Result<()> {
     }
 }
 
+/// What [`stop_on_interrupt`] says where a file is given up.
+pub const UNWRITTEN: &str = "stopping, nothing is written; once more to stop at once";
+
 /// A flag that Ctrl-C sets, saying `message`; a second one ends the program.
 pub fn stop_on_interrupt(message: &'static str) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));

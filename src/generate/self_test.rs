@@ -31,7 +31,8 @@ pub struct SelfTest {
     pub sum: f64,
     /// How far that lies from the sum of the reference device, relative.
     pub from_reference: f64,
-    /// The same between each other tier that the device offers and the portable one.
+    /// Largest difference between showers of each other tier that the device offers and of the portable one, of the largest
+    /// cell.
     pub tiers: Vec<(Tier, f64)>,
     /// Seconds until the first showers: pipelines are made.
     pub start_seconds: f64,

@@ -255,12 +255,7 @@ fn study(
     };
     for r in 0..options.repetitions as u64 {
         let mut shuffled = reference.to_vec();
-        for i in (1..shuffled.len()).rev() {
-            shuffled.swap(
-                i,
-                random::below(options.seed, 2 * stream, r, i as u32, i + 1),
-            );
-        }
+        random::shuffle(&mut shuffled, options.seed, 2 * stream, r);
         let (truth, pool) = shuffled.split_at(truth);
         let bins = Bins::of(truth, q)?;
         for (m, deviations) in all.sizes.iter().zip(&mut all.reference) {

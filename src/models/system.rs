@@ -38,6 +38,13 @@ pub struct Progress {
     pub share: f64,
 }
 
+impl Progress {
+    /// The epoch of a training planned for `epochs`: a shorter or longer one goes through all its phases as well.
+    pub fn planned_epoch(&self, epochs: f64) -> f64 {
+        self.share * epochs
+    }
+}
+
 /// How the labels of a system may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conditioning {

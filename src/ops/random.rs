@@ -42,6 +42,13 @@ pub fn below(seed: u64, stream: u32, event: u64, element: u32, limit: usize) -> 
     ((u64::from(bits) * limit as u64) >> 32) as usize
 }
 
+/// Puts things in a random order, by the numbers of elements 1, 2, .. at an address.
+pub fn shuffle<T>(things: &mut [T], seed: u64, stream: u32, event: u64) {
+    for i in (1..things.len()).rev() {
+        things.swap(i, below(seed, stream, event, i as u32, i + 1));
+    }
+}
+
 /// A random number in (0, 1) at an address.
 pub fn uniform(seed: u64, stream: u32, event: u64, element: u32) -> f32 {
     unit(random_bits(seed, stream, event, element))

@@ -2,13 +2,10 @@
 
 use super::BibAe;
 use super::config::Statistics;
-use super::networks::{layer, volume};
+use super::networks::{GENTLE, layer, volume};
 use crate::nn::Net;
 use crate::ops::ConvSpec;
 use crate::tape::Var;
-
-/// Slope of the leaky ReLUs that embed differences of statistics.
-const GENTLE: f32 = 0.01;
 
 impl BibAe {
     /// One value `[1,N]` for each candidate for a shower; both `[Z,X,Y,N]` as networks see them.

@@ -121,11 +121,7 @@ impl BibAe {
         let c = &self.config;
         let noise = build.normal(LATENT, &[c.latent, build.batch()]);
         let Some(prior) = &c.prior else {
-            return Drawn {
-                codes: noise,
-                observables: None,
-                energy_sum: None,
-            };
+            return noise.into();
         };
         let mut drawn = prior.model.draw(build, c.encoded, DRAWN);
         if c.latent > c.encoded {
@@ -246,8 +242,7 @@ impl System for BibAe {
 
     fn schedule(&self, at: Progress) -> Vec<Turn> {
         let c = &self.config;
-        // Epochs as planned: a shorter training goes through all of them as well.
-        let epoch = at.share * self.epochs();
+        let epoch = at.planned_epoch(self.epochs());
         let prior_start = self.epochs() - c.prior.as_ref().map_or(0.0, |p| p.epochs);
         let prior = c.prior.as_ref().filter(|_| epoch >= prior_start);
         let post = c.post.as_ref().filter(|_| epoch >= c.epochs);

@@ -6,8 +6,8 @@ use crate::nn::Net;
 use crate::ops::ConvSpec;
 use crate::tape::Var;
 
-/// Slope of the leaky ReLUs of the latent critic and the post processor.
-const GENTLE: f32 = 0.01;
+/// Slope of the leaky ReLUs of the latent critic, of the post processor, and of what embeds differences of statistics.
+pub(super) const GENTLE: f32 = 0.01;
 
 impl BibAe {
     /// Mean and logarithm of the variance of the encoded values, `[encoded, N]` each, of showers `[Z,X,Y,N]` as networks

@@ -190,8 +190,7 @@ impl System for HgcalWgan {
 
     fn schedule(&self, at: Progress) -> Vec<Turn> {
         let mut turns = Vec::new();
-        // Epochs as planned: a shorter training freezes them as early in its course.
-        let epoch = at.share * self.epochs();
+        let epoch = at.planned_epoch(self.epochs());
         let constrainer = self.config.constrainer.as_ref();
         if let Some(k) = constrainer.filter(|k| epoch < k.epochs) {
             turns.push(Turn {

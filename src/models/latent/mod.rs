@@ -36,6 +36,17 @@ pub struct Drawn<'t> {
     pub energy_sum: Option<Var<'t>>,
 }
 
+impl<'t> From<Var<'t>> for Drawn<'t> {
+    /// Codes alone.
+    fn from(codes: Var<'t>) -> Self {
+        Self {
+            codes,
+            observables: None,
+            energy_sum: None,
+        }
+    }
+}
+
 impl Latent {
     /// Checks the settings.
     pub fn check(&self) -> Result<()> {
@@ -132,11 +143,7 @@ impl Latent {
             Self::Kde(kde) => kde.draw(build, &build.trained("kde"), d, stream),
             Self::Flow(flow) => return flow.draw(build, &build.trained("flow"), d, stream),
         };
-        Drawn {
-            codes,
-            observables: None,
-            energy_sum: None,
-        }
+        codes.into()
     }
 }
 

@@ -188,8 +188,7 @@ impl System for Wgan {
                 learning_rate: rate(&c.generator_rates, at.share),
             }];
         }
-        // Epochs as planned: a shorter training freezes it as early in its course.
-        let epoch = at.share * self.epochs();
+        let epoch = at.planned_epoch(self.epochs());
         let trained = c.constrainer.as_ref().filter(|k| epoch < k.epochs);
         let constrainer = trained.map(|k| Turn {
             step: CONSTRAINER,
