@@ -22,6 +22,7 @@ mod getting_high;
 mod hgcal_wgan;
 pub mod latent;
 mod networks;
+mod post;
 mod preprocess;
 mod regressor;
 mod schedule;
@@ -30,6 +31,7 @@ mod spectrum;
 mod system;
 pub(crate) mod tensors;
 mod vae;
+mod volumes;
 mod weights;
 mod zdc;
 
@@ -72,6 +74,14 @@ pub static ENTRIES: &[Entry] = &[
     Entry::of::<Wgan>(
         "wgan",
         "WGAN-GP of photon showers with an energy constrainer, 30x30x30",
+    ),
+    Entry::of::<Wgan>(
+        "wgan-post",
+        "the same with a post processor of its cells, trained afterwards",
+    ),
+    Entry::of::<Wgan>(
+        "wgan-hadron",
+        "WGAN-GP whose critic is a residual network, the core 48x25x25 of hadron showers",
     ),
     Entry::of::<BibAe>("bib-ae", "BIB-AE with post processor, photons in 30x30x30"),
     Entry::of::<BibAe>(

@@ -164,6 +164,8 @@ pub(super) struct Layers<'a> {
     pub norm: Norm,
     /// Widths of the hidden dense layers.
     pub dense: &'a [usize],
+    /// So many of these, the first, have a batch norm.
+    pub dense_norms: usize,
     /// Dropout behind them; none where it ends.
     pub dropout: &'a [f32],
     /// Slope of leaky ReLUs.
@@ -208,9 +210,18 @@ fn traced<'t>(
     }
     x = x.flatten();
     for (i, &width) in layers.dense.iter().enumerate() {
-        let y = net.linear(&format!("dense{i}"), x, width);
-        trace.push([x, y]);
-        x = y.leaky_relu(layers.slope);
+        let name = format!("dense{i}");
+        if i < layers.dense_norms {
+            let y = net.before_batch_norm().linear(&name, x, width);
+            trace.push([x, y]);
+            x = net.norm(&format!("{name}_norm"), y, Norm::Batch);
+            trace.push([y, x]);
+        } else {
+            let y = net.linear(&name, x, width);
+            trace.push([x, y]);
+            x = y;
+        }
+        x = x.leaky_relu(layers.slope);
         if let (Some(build), Some(&p)) = (build, layers.dropout.get(i)) {
             x = build.dropout(net, x, p, DROPOUT + i as u32);
         }
@@ -229,6 +240,7 @@ impl Regressor {
             convs: &c.convs,
             norm: c.norm,
             dense: &c.dense,
+            dense_norms: 0,
             dropout: &c.dropout,
             slope: c.slope,
         }

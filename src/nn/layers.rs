@@ -18,6 +18,8 @@ pub enum Norm {
     Layer,
     /// Per shower and channel over voxels, affine per voxel and shared by channels: `LayerNorm([D,H,W])` on `[N,C,D,H,W]`.
     Voxel,
+    /// Per shower and channel over voxels, without parameters: `InstanceNorm3d`.
+    Instance,
 }
 
 /// Kernel, stride and zero padding of a two-dimensional convolution, each (rows, columns).
@@ -289,6 +291,12 @@ impl<'t> Net<'t> {
                     x.rank() - 1,
                 );
                 self.note(name, "LayerNorm over voxels".into(), y);
+                y
+            }
+            Norm::Instance => {
+                let axes: Vec<usize> = (1..x.rank() - 1).collect();
+                let y = self.standardise(x, &axes);
+                self.note(name, "InstanceNorm".into(), y);
                 y
             }
         }

@@ -23,6 +23,8 @@ pub enum Init {
         /// Standard deviation.
         std: f32,
     },
+    /// Normal about 0 with the variance 2 / (outputs x kernel) of a convolution, "fan out" (K. He et al., arXiv:1502.01852).
+    FanOut,
 }
 
 impl Init {

@@ -241,5 +241,12 @@ fn initial(tensor: &TensorSpec, seed: u64, round: u64, index: u32) -> Vec<f32> {
         Init::Normal { mean, std } => (0..count)
             .map(|e| mean + std * random::normal(seed, stream, round, e))
             .collect(),
+        Init::FanOut => {
+            let inputs = tensor.shape.get(1).copied().unwrap_or(1).max(1);
+            let std = (2.0 * inputs as f32 / count as f32).sqrt();
+            (0..count)
+                .map(|e| std * random::normal(seed, stream, round, e))
+                .collect()
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Systems of photon showers: published sizes, and what their configurations refuse.
+//! GAN and WGANs: published sizes, and what configurations of photon systems refuse.
 
 use calogen::models::{self, Preset, System};
 
@@ -8,7 +8,7 @@ fn sizes(system: &dyn System) -> Vec<(String, usize)> {
 }
 
 #[test]
-fn the_published_sizes_of_photon_systems_are_exact() {
+fn the_published_sizes_of_gans_are_exact() {
     // Of the GAN, those of the published code.
     let table = [
         ("gan", "generator", 4_392_224),
@@ -16,6 +16,11 @@ fn the_published_sizes_of_photon_systems_are_exact() {
         ("wgan", "generator", 3_655_520),
         ("wgan", "critic", 253_919),
         ("wgan", "constrainer", 224_473),
+        ("wgan-post", "post", 299_136),
+        ("wgan-hadron", "generator", 1_738_803),
+        ("wgan-hadron", "critic", 3_996_034),
+        // The published one has a norm more, of 200 numbers, that it does not use.
+        ("wgan-hadron", "constrainer", 155_118_201),
     ];
     for (system, network, wanted) in table {
         let system = models::preset(system, Preset::Paper).expect("the preset");
@@ -61,4 +66,10 @@ fn bad_configurations_of_photon_systems_name_what_is_wrong() {
     // Three doublings of 4, less two, end at 30.
     let shape = error("wgan", &|c| c["shape"] = vec![28, 30, 30].into());
     assert!(shape.contains("reshape"), "{shape}");
+    let joint = error("wgan-post", &|c| c["post"]["joint"] = true.into());
+    assert!(joint.contains("post.joint"), "{joint}");
+    let stage = error("wgan-hadron", &|c| {
+        c["critic"]["residual"][1]["blocks"] = 0.into();
+    });
+    assert!(stage.contains("critic.residual"), "{stage}");
 }

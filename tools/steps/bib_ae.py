@@ -5,7 +5,7 @@ import math
 import torch
 from torch.nn.functional import leaky_relu, pad
 
-from . import common, prior
+from . import common, post, prior
 
 LATENT, PRIOR, INTERPOLATION, CODES = 0, 1, 2, 3
 
@@ -202,31 +202,8 @@ def losses(ctx, step):
             total = total + weights["mmd"] * mmd
             noted.append(("mmd", mmd))
         return [("autoencoder", total)] + noted
-    p = c["post"]
     decoded = decoded.detach()
-    y = post(ctx, decoded, energy)
-    copied = ((y - decoded) ** 2).mean()
-    if kind == "copy":
-        return [("copy", copied)]
-    terms = [(p["mse"], copied)]
-    mine, wanted = (v.flatten(1).sort(1, descending=True)[0] for v in (y, x))
-    for k in p["kernels"]:
-        terms.append((k["weight"], sorted_kernel_mmd(mine, wanted, k)))
-    if p["sorted_mse"] > 0.0:
-        terms.append((p["sorted_mse"], ((mine - wanted) ** 2).mean()))
-    if p["sorted_mae"] > 0.0:
-        terms.append((p["sorted_mae"], (mine - wanted).abs().mean()))
-    if p["batch_sum"] > 0.0:
-        terms.append((p["batch_sum"], ((x.sum(0) - y.sum(0)) ** 2).mean()))
-    return [("post", sum(w * v for w, v in terms))] + [("term", v) for _, v in terms]
-
-
-def layer(ctx, name, k, x):
-    if "transposed" in k:
-        x = ctx.conv_transpose(name, x, k["channels"], k["kernel"], k["stride"], k["padding"], k["transposed"], bias=False)
-    else:
-        x = ctx.conv(name, x, k["channels"], k["kernel"], k["stride"], k["padding"], bias=False)
-    return ctx.voxel_norm(f"{name}_norm", x) if "norm" in k else x
+    return post.losses(c["post"], kind == "copy", post.network(ctx, decoded, energy), decoded, x)
 
 
 def code(ctx, x, energy):
@@ -237,7 +214,7 @@ def code(ctx, x, energy):
     d, h, w = (p - s for p, s in zip(padded, shape))
     v = pad(x, (0, w, 0, h, 0, d))[:, None]
     for i, k in enumerate(c["encoder"]["convs"]):
-        v = leaky_relu(layer(ctx, f"encoder.conv{i}", k, v), slope)
+        v = leaky_relu(common.volume_layer(ctx, f"encoder.conv{i}", k, v), slope)
     v = torch.cat([v.flatten(1), energy], 1)
     for i, width in enumerate(c["encoder"]["dense"]):
         v = leaky_relu(ctx.linear(f"encoder.dense{i}", v, width), slope)
@@ -252,7 +229,7 @@ def code(ctx, x, energy):
         v = leaky_relu(ctx.linear(f"decoder.dense{i}", v, width), slope)
     v = v.view(-1, *start)
     for i, k in enumerate(c["decoder"]["convs"]):
-        v = layer(ctx, f"decoder.conv{i}", k, v)
+        v = common.volume_layer(ctx, f"decoder.conv{i}", k, v)
         v = v.relu() if i + 1 == len(c["decoder"]["convs"]) else leaky_relu(v, slope)
     assert list(v.shape[1:]) == [1, *padded], v.shape
     return mu, logvar, z, v[:, 0, : shape[0], : shape[1], : shape[2]]
@@ -269,7 +246,7 @@ def critic(ctx, net, pair, energy):
     for name, x in (("linear", candidate * k["linear_scale"]), ("log", log(candidate))):
         v = x[:, None]
         for i, spec in enumerate(k["convs"]):
-            v = leaky_relu(layer(ctx, f"{net}.{name}{i}", spec, v), slope)
+            v = leaky_relu(common.volume_layer(ctx, f"{net}.{name}{i}", spec, v), slope)
         streams.append(leaky_relu(ctx.linear(f"{net}.{name}_dense", v.flatten(1), k["width"]), slope))
     for name, x in (("difference", candidate - shower), ("log_difference", log(candidate) - log(shower))):
         if k[name]:
@@ -313,29 +290,3 @@ def latent_mmd(x, y, alphas):
         kernel = lambda a, b: torch.exp(-alpha * ((a[:, None] - b[None]) ** 2).sum(2)).sum()
         total = total + (kernel(x, x) + kernel(y, y) - 2.0 * kernel(x, y)) / len(x) ** 2
     return total
-
-
-def sorted_kernel_mmd(x, y, k):
-    """Of cells [N,P], largest first."""
-    windows = []
-    for j in range(0, min(k["limit"], x.shape[1]), k["stride"]):
-        a, b = x[:, j : j + k["size"]], y[:, j : j + k["size"]]
-        mean = lambda u, v: torch.exp(-k["alpha"] * (u[:, :, None] - v[:, None]) ** 2).mean((1, 2))
-        windows.append(mean(a, a) + mean(b, b) - 2.0 * mean(a, b))
-    return torch.stack(windows).mean()
-
-
-def post(ctx, x, energy):
-    p = ctx.config["post"]
-    v = torch.cat([x.flatten(1).sum(1, keepdim=True) * p["sum_scale"], energy], 1)
-    for i in range(3):
-        v = leaky_relu(ctx.linear(f"post.feature{i}", v, p["channels"] // 2), 0.01)
-    v = v[:, :, None, None, None].expand(-1, -1, *x.shape[1:])
-    y = x[:, None]
-    for i in range(p["layers"] - 1):
-        y = ctx.conv(f"post.conv{i}", torch.cat([y, v], 1) if i == 1 else y, p["channels"], 1)
-        if i < p["layers"] - 2:
-            y = ctx.voxel_norm(f"post.conv{i}_norm", y)
-        y = leaky_relu(y, 0.01)
-    y = ctx.conv(f"post.conv{p['layers'] - 1}", y, 1, 1, bias=False)[:, 0]
-    return x + y if p["residual"] else y

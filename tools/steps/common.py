@@ -187,6 +187,16 @@ class Context:
         return x * (u > p) / (1.0 - p)
 
 
+def volume_layer(ctx, name, k, x):
+    """A convolution of a configuration, with its norm."""
+    if "transposed" in k:
+        x = ctx.conv_transpose(name, x, k["channels"], k["kernel"], k["stride"], k["padding"], k["transposed"], bias=False)
+    else:
+        x = ctx.conv(name, x, k["channels"], k["kernel"], k["stride"], k["padding"], bias=False)
+    norms = {"voxel": ctx.voxel_norm, "instance": lambda _, x: torch.nn.functional.instance_norm(x)}
+    return norms[k["norm"]](f"{name}_norm", x) if "norm" in k else x
+
+
 def gradient_penalty(critic, x):
     """Mean over showers of (|d critic / dx| - 1)^2."""
     x = x.detach().requires_grad_(True)

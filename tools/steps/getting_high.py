@@ -1,9 +1,15 @@
-"""GAN and WGAN of photon showers."""
+"""GAN and WGAN of photon showers, the WGAN of hadron showers."""
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, leaky_relu
 
-from . import common
+from . import common, post
+
+
+def conv(channels, kernel, stride, padding, norm, **more):
+    three = lambda v: [v] * 3 if isinstance(v, int) else v
+    c = dict(channels=channels, kernel=three(kernel), stride=three(stride), padding=three(padding), **more)
+    return dict(c, norm=norm) if norm else c
 
 
 def cases():
@@ -14,22 +20,46 @@ def cases():
         start=[2, 2, 3], generator=[6, 4, 3], discriminator=[3, 4, 6], dense=[7], init=0.02, rates=[[1.0, 1e-3]],
         average=0.0, batch=5,
     )
-    conv = lambda channels, kernel, stride, padding, norm: dict(
+    regressor = lambda channels, kernel, stride, padding, norm: dict(
         channels=channels, kernel=kernel, stride=stride, padding=padding, norm=norm
     )
+    up = lambda channels, kernel, stride, padding: conv(channels, kernel, stride, padding, "voxel", transposed=[0, 0, 0])
     wgan = dict(
-        shape=[6, 6, 10], preprocess=log, energy_scale=50.0, latent=5, normal_noise=True, start=[2, 2, 3],
-        generator=[4, 4, 3],
-        critic=[conv(3, [3, 2, 2], [1, 2, 2], [0, 1, 1], True), conv(2, [2, 2, 2], [1, 1, 2], [0, 0, 0], False)],
-        dense=[8, 5],
+        shape=[6, 6, 10], preprocess=log, energy_scale=50.0, cut=0.0, latent=5, normal_noise=True, start=[2, 2, 3],
+        start_channels=4, generator=[up(4, 4, 2, 1), up(3, 4, 2, 1), conv(1, 3, 1, 2, None, transposed=[0, 0, 0])],
+        critic=dict(
+            convs=[conv(3, [3, 2, 2], [1, 2, 2], [0, 1, 1], "voxel"), conv(2, [2, 2, 2], [1, 1, 2], 0, None)],
+            slope=0.2, dense=[8, 5],
+        ),
         constrainer=dict(
-            convs=[conv(3, 3, 2, 0, True), conv(4, 2, 1, 0, False)], dense=[7], adam=False, epochs=1.0, rate=1e-3, weight=0.3
+            convs=[regressor(3, 3, 2, 0, True), regressor(4, 2, 1, 0, False)], dense=[7], epochs=1.0, rate=1e-3, weight=0.3
         ),
         spectrum=dict(weight=5.0, size=100, stride=50, limit=200, alpha=0.5), init=0.0, penalty=5.0, critic_steps=2,
         generator_rates=[[1.0, 1e-3]], critic_rates=[[1.0, 1e-3]], average=0.0, batch=5,
     )
-    adam = dict(wgan["constrainer"], adam=True)
+    adam = dict(wgan["constrainer"], betas=[0.9, 0.999])
     plain = {k: v for k, v in wgan.items() if k not in ("spectrum", "constrainer")}
+    processed = dict(
+        plain, cut=0.1,
+        post=dict(
+            channels=4, layers=5, sum_scale=0.1, residual=False, copy_epochs=1.0, epochs=1.0, joint=False,
+            rate=dict(start=1e-3, factor=0.5), mse=1.0, kernels=[dict(weight=5.0, alpha=2.0, size=30, stride=15, limit=90)],
+            sorted_mse=0.0, sorted_mae=0.0, batch_sum=0.0,
+        ),
+    )
+    # 2 x 2 x 3, then 4 x 3 x 5, then 7 x 5 x 6.
+    hadron = dict(
+        plain, shape=[7, 5, 6], origin=[0, 1, 2],
+        generator=[up(3, [4, 3, 3], 2, 1), conv(1, [6, 5, 4], 1, 1, None, transposed=[0, 0, 0])],
+        critic=dict(
+            convs=[conv(3, [4, 5, 3], [1, 2, 1], [2, 3, 1], "instance")], slope=0.0,
+            residual=[dict(channels=3, blocks=2, stride=1), dict(channels=4, blocks=2, stride=2)], dense=[6],
+        ),
+        constrainer=dict(
+            convs=[], dense=[9, 8, 7], dense_norms=2, dropout=[0.2, 0.1], betas=[0.5, 0.9], first=True, epochs=1.0,
+            rate=1e-3, weight=1.0,
+        ),
+    )
     shared = dict(shape=[6, 6, 10], conditions=["energy"], batch=5, seed=31, cell_scale=6.0)
     turns = [[2, 1e-2], [0, 1e-3], [2, 1e-2], [0, 1e-3], [1, 1e-3], [0, 1e-3], [1, 1e-3]]
     return {
@@ -42,15 +72,27 @@ def cases():
             model="wgan", config=dict(plain, constrainer=adam, normal_noise=False, preprocess=raw), turns=turns, **shared
         ),
         "wgan-plain": dict(model="wgan", config=plain, turns=[[0, 1e-3], [0, 1e-3], [1, 1e-3]], **shared),
+        # Generator, then the post processor to copy, then by the discrepancy.
+        "wgan-post": dict(model="wgan-post", config=processed, turns=[[1, 1e-3], [2, 1e-3], [3, 1e-3], [3, 1e-3]], **shared),
+        # The constrainer alone, then critic and generator.
+        "wgan-hadron": dict(
+            model="wgan-hadron", config=hadron, turns=turns, **dict(shared, shape=[7, 5, 6])
+        ),
     }
+
+
+def kinds(c):
+    names = ["critic", "generator"] + ["constrainer"] * ("constrainer" in c)
+    return names + (["copy", "post"] if "post" in c else [])
 
 
 def steps(config):
     if "discriminator" in config:
         return [([name], common.adam(0.5, 0.999)) for name in ("discriminator", "generator")]
-    constrainer = common.adam() if config.get("constrainer", {}).get("adam") else common.sgd()
-    adam = common.adam(0.5, 0.9)
-    return [(["critic"], adam), (["generator"], adam), (["constrainer"], constrainer)]
+    betas = config.get("constrainer", {}).get("betas")
+    own = dict(constrainer=common.adam(*betas) if betas else common.sgd())
+    network = dict(copy="post")
+    return [([network.get(k, k)], own.get(k, common.adam(0.5, 0.9))) for k in kinds(config)]
 
 
 def rise(ctx, x, channels, norm):
@@ -107,23 +149,43 @@ def gan_losses(ctx, step):
 
 def wgan_generator(ctx, energy):
     c = ctx.config
-    at = lambda name, x: ctx.conv_transpose(f"generator.start_{name}", voxel(x), c["generator"][0], c["start"], bias=False)
-    return rise(ctx, torch.cat([at("energy", energy), at("noise", noise(ctx))], 1), c["generator"][1:], ctx.voxel_norm)
+    at = lambda name, x: ctx.conv_transpose(f"generator.start_{name}", voxel(x), c["start_channels"], c["start"], bias=False)
+    x = torch.cat([at("energy", energy), at("noise", noise(ctx))], 1)
+    for i, k in enumerate(c["generator"]):
+        name = "generator.cells" if i + 1 == len(c["generator"]) else f"generator.up{i}"
+        x = common.volume_layer(ctx, name, k, x).relu()
+    return x[:, 0]
 
 
 def critic(ctx, x, energy):
+    k = ctx.config["critic"]
     x = x[:, None]
-    for i, k in enumerate(ctx.config["critic"]):
-        x = ctx.conv(f"critic.conv{i}", x, k["channels"], k["kernel"], k["stride"], k["padding"], bias=False)
-        if k["norm"]:
-            x = leaky_relu(ctx.voxel_norm(f"critic.conv{i}_norm", x), 0.2)
+    for i, conv in enumerate(k["convs"]):
+        x = common.volume_layer(ctx, f"critic.conv{i}", conv, x)
+        if "norm" in conv:
+            x = leaky_relu(x, k["slope"])
+    if "residual" in k:
+        x = torch.nn.functional.max_pool3d(x, 3, 2, 1)
+        for i, stage in enumerate(k["residual"]):
+            for j in range(stage["blocks"]):
+                x = block(ctx, f"critic.stage{i}_block{j}", x, stage["channels"], stage["stride"] if j == 0 else 1)
+        x = x.mean((2, 3, 4), keepdim=True)
     x = torch.cat([x.flatten(1), energy], 1)
-    for i, width in enumerate(ctx.config["dense"]):
-        x = leaky_relu(ctx.linear(f"critic.dense{i}", x, width), 0.2)
+    for i, width in enumerate(k["dense"]):
+        x = leaky_relu(ctx.linear(f"critic.dense{i}", x, width), k["slope"])
     return ctx.linear("critic.value", x, 1)
 
 
-def constrainer(ctx, x):
+def block(ctx, name, x, channels, stride):
+    """Two convolutions with instance norms, and beside them the input or a third that fits it."""
+    layer = lambda what, x, kernel, stride: common.volume_layer(
+        ctx, f"{name}_{what}", conv(channels, kernel, stride, kernel // 2, "instance"), x
+    )
+    y = layer("conv1", layer("conv0", x, 3, stride).relu(), 3, 1)
+    return (y + (x if stride == 1 and x.shape[1] == channels else layer("beside", x, 1, stride))).relu()
+
+
+def constrainer(ctx, x, mode="infer"):
     k = ctx.config["constrainer"]
     x = x[:, None]
     for i, conv in enumerate(k["convs"]):
@@ -132,28 +194,33 @@ def constrainer(ctx, x):
             x = leaky_relu(ctx.voxel_norm(f"constrainer.conv{i}_norm", x), 0.2)
     x = x.flatten(1)
     for i, width in enumerate(k["dense"]):
-        x = leaky_relu(ctx.linear(f"constrainer.dense{i}", x, width), 0.2)
+        name = f"constrainer.dense{i}"
+        x = ctx.linear(name, x, width)
+        if i < k.get("dense_norms", 0):
+            x = ctx.batch_norm(f"{name}_norm", x, mode)
+        x = leaky_relu(x, 0.2)
+        if mode == "train" and i < len(k.get("dropout", [])):
+            x = ctx.dropout(x, k["dropout"][i], i)
     return ctx.linear("constrainer.energy", x, 1).relu()
 
 
 def sorted_kernel(spec, x, y):
-    """Both [N,cells]; windows over ranks, biased MMD inside each."""
+    """Of cells [N,P] in any order."""
     x, y = (v.sort(1, descending=True).values for v in (x, y))
-    windows = []
-    for j in range(0, min(spec["limit"], x.shape[1]), spec["stride"]):
-        a, b = x[:, j : j + spec["size"]], y[:, j : j + spec["size"]]
-        k = lambda u, v: torch.exp(-spec["alpha"] * (u[:, :, None] - v[:, None]).square()).mean((1, 2))
-        windows.append((k(a, a) + k(b, b) - 2.0 * k(a, b)).mean())
-    return sum(windows) / len(windows)
+    return post.sorted_kernel_mmd(x, y, spec)
 
 
 def wgan_losses(ctx, step):
     c = ctx.config
     energy = ctx.energy / c["energy_scale"]
-    if step == 2:
-        return [("constrainer", (constrainer(ctx, ctx.showers) - energy).abs().mean())]
-    if step == 0:
-        real = common.preprocess(c["preprocess"], ctx.showers, ctx.energy)
+    kind = kinds(c)[step]
+    real = common.preprocess(c["preprocess"], ctx.showers, ctx.energy)
+    if kind == "constrainer":
+        return [("constrainer", (constrainer(ctx, ctx.showers, "train") - energy).abs().mean())]
+    if kind in ("copy", "post"):
+        made = wgan_generator(ctx, energy).detach()
+        return post.losses(c["post"], kind == "copy", post.network(ctx, made, energy), made, real)
+    if kind == "critic":
         fake = wgan_generator(ctx, energy).detach()
         u = ctx.uniform(1, 1, 1, 1)
         penalty = common.gradient_penalty(lambda x: critic(ctx, x, energy), fake + u * (real - fake))

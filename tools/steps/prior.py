@@ -9,10 +9,6 @@ from . import common
 PERMUTATIONS = 0x666C6F77
 
 
-def cases():
-    return {}
-
-
 def collect(ctx, codes, prior):
     """The density keeps the newest codes in front."""
     kde = prior["model"]["kde"]

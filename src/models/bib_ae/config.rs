@@ -4,11 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::models::latent::Latent;
+use crate::models::post::Post;
 use crate::models::schedule::Decaying;
-use crate::models::spectrum::Spectrum;
+use crate::models::volumes::Conv;
 use crate::models::{Preprocess, require};
-use crate::nn::Norm;
-use crate::ops::ConvSpec;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,35 +78,6 @@ pub struct Prior {
     pub epochs: f64,
     /// Learning rate, which shrinks from its own first epoch on.
     pub rate: Decaying,
-}
-
-/// A convolution without bias.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Conv {
-    /// Output channels.
-    pub channels: usize,
-    /// Kernel along each axis.
-    pub kernel: [usize; 3],
-    /// Stride along each axis.
-    pub stride: [usize; 3],
-    /// Zero padding along each axis.
-    pub padding: [usize; 3],
-    /// Makes it a transposed one, with as many voxels added after the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transposed: Option<[usize; 3]>,
-    /// Norm behind it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<Norm>,
-}
-
-impl Conv {
-    pub(super) fn spec(&self) -> ConvSpec {
-        ConvSpec {
-            stride: self.stride,
-            padding: self.padding,
-        }
-    }
 }
 
 /// Sizes of the encoder. Every layer ends in a leaky ReLU.
@@ -199,38 +169,6 @@ pub struct Loss {
     pub mse: f32,
 }
 
-/// The post processor: convolutions of kernel 1 that see one cell, the sum of all and the energy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Post {
-    /// Channels of the convolutions; half as many features come from sum and energy.
-    pub channels: usize,
-    /// Number of convolutions; all but the last two are normalised.
-    pub layers: usize,
-    /// Factor of the sum.
-    pub sum_scale: f32,
-    /// Gives a correction that is added to its input, rather than the output itself.
-    pub residual: bool,
-    /// Epochs in which it learns to give back its input, nothing else.
-    pub copy_epochs: f64,
-    /// Epochs after these.
-    pub epochs: f64,
-    /// Whether encoder, decoder and critics go on learning beside it.
-    pub joint: bool,
-    /// Learning rate, which shrinks from the first epoch of the training on, as the others do.
-    pub rate: Decaying,
-    /// Weight of the mean squared difference to its input.
-    pub mse: f32,
-    /// Sorted-kernel discrepancies between its output and the showers of the data.
-    pub kernels: Vec<Spectrum>,
-    /// Weight of the mean squared difference to the data, cells sorted.
-    pub sorted_mse: f32,
-    /// Weight of the mean absolute difference to the data, cells sorted.
-    pub sorted_mae: f32,
-    /// Weight of the squared difference to the data of each cell's sum over the batch, mean over cells.
-    pub batch_sum: f32,
-}
-
 impl Config {
     /// How many observables the decoder sees.
     pub(super) fn observables(&self) -> usize {
@@ -278,16 +216,6 @@ impl Config {
                 "prior.model must be a kde or a flow, and prior.epochs above 0",
             )?;
         }
-        let Some(post) = &self.post else {
-            return Ok(());
-        };
-        require(
-            (4..=100).contains(&post.layers) && post.channels >= 2,
-            "post.layers must be 4 to 100 and post.channels at least 2",
-        )?;
-        require(
-            post.kernels.len() <= 3 && post.kernels.iter().all(|k| k.size * k.stride * k.limit > 0),
-            "post.kernels must be three at most, with size, stride and limit of at least 1",
-        )
+        self.post.as_ref().map_or(Ok(()), Post::check)
     }
 }

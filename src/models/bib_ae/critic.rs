@@ -2,7 +2,8 @@
 
 use super::BibAe;
 use super::config::Statistics;
-use super::networks::{GENTLE, layer, volume};
+use super::networks::GENTLE;
+use crate::models::volumes::volume;
 use crate::nn::Net;
 use crate::ops::ConvSpec;
 use crate::tape::Var;
@@ -26,7 +27,7 @@ impl BibAe {
         for (name, x) in seen {
             let mut h = volume(x);
             for (i, conv) in k.convs.iter().enumerate() {
-                h = layer(net, &format!("{name}{i}"), conv, h).leaky_relu(slope);
+                h = conv.apply(net, &format!("{name}{i}"), h).leaky_relu(slope);
             }
             let name = format!("{name}_dense");
             streams.push(net.linear(&name, h.flatten(), k.width).leaky_relu(slope));

@@ -1,9 +1,9 @@
 //! What each kind of step minimises.
 
-use super::config::Post;
 use super::{BibAe, INTERPOLATION, LATENT, PRIOR};
 use crate::losses::{self, PenaltyNorm};
 use crate::models::Build;
+use crate::models::post::Post;
 use crate::nn::Mode;
 use crate::tape::Var;
 
@@ -140,47 +140,16 @@ impl BibAe {
         noted
     }
 
-    /// The post processor learns to give back decoded showers and, unless `copy`, to give them the data's cell energies.
+    /// The post processor learns from decoded showers.
     pub(super) fn post_losses<'t>(
         &self,
         p: &Post,
         copy: bool,
         build: &Build<'t>,
     ) -> Vec<(&'static str, Var<'t>)> {
-        let energy = self.energy(build);
         let decoded = self.code(build, Mode::Infer).decoded.detach();
-        let y = self.post(&build.net("post", Mode::Train), p, decoded, energy);
-        let copied = losses::mse(y, decoded);
-        if copy {
-            return vec![("copy", copied)];
-        }
-        let real = build.real(&self.config.preprocess);
-        let mut loss = copied * p.mse;
-        let mut noted = vec![("post_mse", copied)];
-        let mut add = |weight: f32, name, value| {
-            loss = loss + value * weight;
-            noted.push((name, value));
-        };
-        let (cells, wanted) = (y.flatten(), real.flatten());
-        let names = ["sorted_kernel", "sorted_kernel_2", "sorted_kernel_3"];
-        for (k, name) in p.kernels.iter().zip(names) {
-            let value = losses::sorted_kernel_mmd(cells, wanted, &k.windows());
-            add(k.weight, name, value);
-        }
-        let sorted = |x: Var<'t>| x.sort_descending(0).0;
-        if p.sorted_mse > 0.0 {
-            let value = losses::mse(sorted(cells), sorted(wanted));
-            add(p.sorted_mse, "sorted_mse", value);
-        }
-        if p.sorted_mae > 0.0 {
-            let value = losses::l1(sorted(cells), sorted(wanted));
-            add(p.sorted_mae, "sorted_mae", value);
-        }
-        if p.batch_sum > 0.0 {
-            let value = losses::mse(cells.sum(&[1]), wanted.sum(&[1]));
-            add(p.batch_sum, "batch_sum", value);
-        }
-        noted.insert(0, ("post", loss));
-        noted
+        let net = build.net("post", Mode::Train);
+        let y = p.network(&net, decoded, self.energy(build));
+        p.losses(copy, [y, decoded, build.real(&self.config.preprocess)])
     }
 }

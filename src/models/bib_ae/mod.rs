@@ -16,6 +16,7 @@ mod small;
 pub use config::Config;
 
 use super::latent::{self, Drawn};
+use super::post::Post;
 use super::{Build, Family, LatentSpace, Preprocess, Preset, Progress, Step, System, Turn};
 use crate::Result;
 use crate::nn::{Mode, Network};
@@ -204,7 +205,7 @@ impl System for BibAe {
         if let Some(p) = &c.post {
             all.push(Network::declare("post", |net| {
                 let t = net.tape();
-                self.post(net, p, t.input("x", &shower), t.input("e", &[1, N]));
+                p.network(net, t.input("x", &shower), t.input("e", &[1, N]));
             })?);
         }
         if let Some(p) = &c.prior {
@@ -283,9 +284,7 @@ impl System for BibAe {
     fn epochs(&self) -> f64 {
         let post = self.config.post.as_ref();
         let prior = self.config.prior.as_ref();
-        self.config.epochs
-            + post.map_or(0.0, |p| p.copy_epochs + p.epochs)
-            + prior.map_or(0.0, |p| p.epochs)
+        self.config.epochs + post.map_or(0.0, Post::span) + prior.map_or(0.0, |p| p.epochs)
     }
 
     fn batch(&self) -> usize {
@@ -348,7 +347,7 @@ impl BibAe {
         let condition = self.condition(build, observables);
         let mut seen = self.decoder(&build.trained("decoder"), z, condition);
         if let Some(p) = &self.config.post {
-            seen = self.post(&build.trained("post"), p, seen, energy);
+            seen = p.network(&build.trained("post"), seen, energy);
         }
         let cells = self.config.preprocess.backward(seen, build.energy());
         let cut = cells.tape().full(self.config.cut, &[]);

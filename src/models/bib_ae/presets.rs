@@ -1,14 +1,13 @@
 //! Published configurations.
 
-use super::config::{
-    Config, Conv, Critic, Decoder, Encoder, LatentCritic, Loss, Post, Prior, Statistics,
-};
+use super::config::{Config, Critic, Decoder, Encoder, LatentCritic, Loss, Prior, Statistics};
 use super::small;
 use crate::models::latent::{Flow, Kde, Kind, Latent, Observable};
+use crate::models::post::Post;
 use crate::models::schedule::Decaying;
 use crate::models::spectrum::Spectrum;
+use crate::models::volumes::{bare, conv, cubic, up};
 use crate::models::{Preprocess, Preset};
-use crate::nn::Norm;
 
 /// The configuration of a preset of the system `name`.
 pub(super) fn preset(name: &str, preset: Preset) -> Config {
@@ -27,44 +26,6 @@ pub(super) fn preset(name: &str, preset: Preset) -> Config {
         (config.post, config.prior) = (None, None);
     }
     config
-}
-
-pub(super) fn cubic(channels: usize, kernel: usize, stride: usize, padding: usize) -> Conv {
-    conv(channels, [kernel; 3], [stride; 3], [padding; 3])
-}
-
-pub(super) fn conv(
-    channels: usize,
-    kernel: [usize; 3],
-    stride: [usize; 3],
-    padding: [usize; 3],
-) -> Conv {
-    Conv {
-        channels,
-        kernel,
-        stride,
-        padding,
-        transposed: None,
-        norm: Some(Norm::Voxel),
-    }
-}
-
-pub(super) fn up(
-    channels: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    more: usize,
-) -> Conv {
-    Conv {
-        transposed: Some([more; 3]),
-        ..cubic(channels, kernel, stride, padding)
-    }
-}
-
-/// Without a norm.
-pub(super) fn bare(conv: Conv) -> Conv {
-    Conv { norm: None, ..conv }
 }
 
 /// Nothing is changed but the unit, and cells below `threshold` units.

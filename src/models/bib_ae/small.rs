@@ -1,11 +1,11 @@
 //! Small configurations, which train on two cores.
 
-use super::config::{
-    Config, Conv, Critic, Decoder, Encoder, LatentCritic, Loss, Post, Prior, Statistics,
-};
-use super::presets::{self, bare, conv, cubic, density, flow, kernel, up};
+use super::config::{Config, Critic, Decoder, Encoder, LatentCritic, Loss, Prior, Statistics};
+use super::presets::{self, density, flow, kernel};
 use crate::models::Preprocess;
+use crate::models::post::Post;
 use crate::models::schedule::Decaying;
+use crate::models::volumes::{bare, conv, cubic, transposed, up};
 
 /// Logarithms of cell energies over the incident energy, few channels, and the cells' own difference in the loss, which
 /// leads encoder and decoder to a shower within a few epochs.
@@ -89,10 +89,7 @@ pub(super) fn pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
     // Doubles all extents, or leads from 8 rows to 13 and 25.
     let to_25 = |channels, padding| match wide {
         false => up(channels, 4, 2, 1, 0),
-        true => Conv {
-            transposed: Some([0; 3]),
-            ..conv(channels, [4, 3, 3], [2; 3], padding)
-        },
+        true => transposed(conv(channels, [4, 3, 3], [2; 3], padding), 0),
     };
     Config {
         shape,

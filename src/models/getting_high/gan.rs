@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LABELS, NOISE, SLOPE, rise, spec, start};
+use super::{LABELS, NOISE, SLOPE, doublings, rise, spec, start};
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
@@ -123,7 +123,7 @@ impl Gan {
     fn generator<'t>(&self, net: &Net<'t>, noise: Var<'t>, energy: Var<'t>) -> Var<'t> {
         let (net, c) = (&self.starting(net), &self.config);
         let x = start(net, "start", noise * energy, c.generator[0], c.start);
-        rise(net, x, &c.generator[1..], Norm::Batch)
+        rise(net, x, &doublings(&c.generator[1..], Norm::Batch))
     }
 
     /// Logits `[1,N]` of being real.

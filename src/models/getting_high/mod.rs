@@ -1,7 +1,9 @@
 //! GAN and WGAN of photon showers in the ILD's SiW calorimeter, 30x30x30 (E. Buhmann, S. Diefenbacher, E. Eren, F. Gaede,
-//! G. Kasieczka, A. Korol, K. Krüger, "Getting High", arXiv:2005.05334; sizes from its published code `getting_high`).
+//! G. Kasieczka, A. Korol, K. Krüger, "Getting High", arXiv:2005.05334; sizes from its published code `getting_high`), and the
+//! WGAN of pion showers in its hadron calorimeter (E. Buhmann et al., "Hadrons, Better, Faster, Stronger",
+//! arXiv:2112.09709; sizes from `neurIPS2021_hadron`).
 //!
-//! Both have a generator of transposed convolutions that double a small cube until it covers the shower.
+//! All have a generator of transposed convolutions that widen a small cube until it covers the shower.
 
 mod gan;
 mod wgan;
@@ -9,6 +11,7 @@ mod wgan;
 pub use gan::Gan;
 pub use wgan::Wgan;
 
+use crate::models::volumes::{Conv, bare, up};
 use crate::nn::{Net, Norm};
 use crate::ops::ConvSpec;
 use crate::tape::Var;
@@ -39,14 +42,25 @@ fn start<'t>(
     net.conv_transpose3d(name, x, channels, extents, (&spec(1, 0), [0; 3]), false)
 }
 
-/// Doubles `x` once for each of `channels`, then makes cells `[Z,X,Y,N]`, two fewer along each axis, none negative.
-fn rise<'t>(net: &Net<'t>, mut x: Var<'t>, channels: &[usize], norm: Norm) -> Var<'t> {
-    for (i, &channels) in channels.iter().enumerate() {
-        let (name, kernel) = (format!("up{i}"), [4; 3]);
-        x = net.conv_transpose3d(&name, x, channels, kernel, (&spec(2, 1), [0; 3]), false);
-        x = net.norm(&format!("up{i}_norm"), x, norm).relu();
+/// Convolutions that double a small cube once for each of `channels`, then make cells of it, two fewer along each axis.
+fn doublings(channels: &[usize], norm: Norm) -> Vec<Conv> {
+    let double = |&channels: &usize| Conv {
+        norm: Some(norm),
+        ..up(channels, 4, 2, 1, 0)
+    };
+    let cells = bare(up(1, 3, 1, 2, 0));
+    channels.iter().map(double).chain([cells]).collect()
+}
+
+/// Cells `[Z,X,Y,N]`, none negative, by `convs`, each of which ends in a ReLU.
+fn rise<'t>(net: &Net<'t>, mut x: Var<'t>, convs: &[Conv]) -> Var<'t> {
+    for (i, conv) in convs.iter().enumerate() {
+        let name = match i + 1 == convs.len() {
+            true => "cells".into(),
+            false => format!("up{i}"),
+        };
+        x = conv.apply(net, &name, x).relu();
     }
-    x = net.conv_transpose3d("cells", x, 1, [3; 3], (&spec(1, 2), [0; 3]), false);
     let shape = x.shape();
-    x.relu().reshape(shape.get(1..).unwrap_or(&[]))
+    x.reshape(shape.get(1..).unwrap_or(&[]))
 }
