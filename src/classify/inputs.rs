@@ -124,7 +124,7 @@ impl Inputs {
                     );
                     return Err(Error::format(&info.file, what));
                 }
-                values.push(incident.max(LOG_OFFSET).log10() as f32);
+                values.push((incident * unit).max(LOG_OFFSET).log10() as f32);
                 let mut rest = shower;
                 let mut energies = Vec::with_capacity(layers);
                 for layer in 0..layers {

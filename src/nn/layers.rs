@@ -54,7 +54,7 @@ impl<'t> Net<'t> {
     #[track_caller]
     pub fn linear(&self, name: &str, x: Var<'t>, outputs: usize) -> Var<'t> {
         let fan_in = x.extent(0);
-        let (weight, bias) = (self.weight_init(fan_in), Init::fan_in(fan_in));
+        let (weight, bias) = (self.weight_init(fan_in), self.bias_init(fan_in));
         self.linear_starting(name, x, outputs, weight, bias)
     }
 
@@ -93,7 +93,7 @@ impl<'t> Net<'t> {
             &[outputs, c, kernel[0], kernel[1], kernel[2]],
             self.weight_init(fan_in),
         );
-        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
+        let b = bias.then(|| self.bias(name, outputs, self.bias_init(fan_in)));
         let y = x.conv(w, b, spec);
         self.note(
             name,
@@ -120,7 +120,7 @@ impl<'t> Net<'t> {
         let fan_in = shape::len(&[c, kh, kw]);
         let shape = [outputs, c, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
-        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
+        let b = bias.then(|| self.bias(name, outputs, self.bias_init(fan_in)));
         let w = w.reshape(&[outputs, c, 1, kh, kw]);
         let y = x.volume("conv2d").conv(w, b, &window.spec()).image();
         self.note(name, format!("Conv2d {c} -> {outputs} {window}"), y);
@@ -142,7 +142,7 @@ impl<'t> Net<'t> {
         let fan_in = shape::len(&[outputs, kh, kw]);
         let shape = [c, outputs, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
-        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
+        let b = bias.then(|| self.bias(name, outputs, self.bias_init(fan_in)));
         let more = [0, output_padding[0], output_padding[1]];
         let w = w.reshape(&[c, outputs, 1, kh, kw]);
         let x = x.volume("conv_transpose2d");
@@ -169,7 +169,7 @@ impl<'t> Net<'t> {
         let fan_in = outputs * kd * kh * kw;
         let shape = [c, outputs, kd, kh, kw];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(fan_in));
-        let b = bias.then(|| self.bias(name, outputs, Init::fan_in(fan_in)));
+        let b = bias.then(|| self.bias(name, outputs, self.bias_init(fan_in)));
         let y = x.conv_transpose(w, b, spec, output_padding);
         let text = format!(
             "ConvTranspose3d {c} -> {outputs} k{kernel:?} s{:?} p{:?} +{output_padding:?}",
@@ -192,7 +192,7 @@ impl<'t> Net<'t> {
         let (c, f, n) = (x.extent(0), features.extent(0), features.extent(1));
         let shape = [outputs, c + f, 1, 1, 1];
         let w = self.parameter(&format!("{name}.weight"), &shape, self.weight_init(c + f));
-        let b = self.bias(name, outputs, Init::fan_in(c + f));
+        let b = self.bias(name, outputs, self.bias_init(c + f));
         let spec = ConvSpec {
             stride: [1; 3],
             padding: [0; 3],
@@ -249,7 +249,7 @@ impl<'t> Net<'t> {
         let w = self.parameter(
             &format!("{name}.weight"),
             &[oh, ow, outputs, fan],
-            Init::fan_in(fan),
+            self.weight_init(fan),
         );
         let b = self.parameter(
             &format!("{name}.bias"),

@@ -170,8 +170,8 @@ impl<'t> Net<'t> {
         }
     }
 
-    /// The same network, whose linear and convolution layers declare weights that start as `init`, or by their fan-in; if
-    /// normal, the factors of norms spread as much about 1.
+    /// The same network, whose linear and convolution layers declare weights that start as `init` and biases of 0, or both by
+    /// their fan-in; if normal, the factors of norms spread as much about 1.
     pub fn starting(self, init: Option<Init>) -> Self {
         Self { init, ..self }
     }
@@ -207,6 +207,15 @@ impl<'t> Net<'t> {
     /// How a weight starts that sees `fan_in` inputs.
     pub(super) fn weight_init(&self, fan_in: usize) -> Init {
         self.init.unwrap_or(Init::fan_in(fan_in))
+    }
+
+    /// How a bias starts of a layer that sees `fan_in` inputs: at 0 where weights have a start of their own, as in the code of
+    /// those who give one.
+    pub(super) fn bias_init(&self, fan_in: usize) -> Init {
+        match self.init {
+            Some(_) => Init::Constant(0.0),
+            None => Init::fan_in(fan_in),
+        }
     }
 
     /// How the factors of a norm start: at 1, with as much spread as weights have where these start normal (DCGAN,

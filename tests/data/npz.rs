@@ -89,6 +89,72 @@ fn every_kind_of_array() {
     }
 }
 
+/// Particles by name: energy, mass, charge, momentum, vertex in GeV, mm and e, and the PDG id.
+const REAL: [[f64; 10]; 3] = [
+    [
+        1200.5, 0.93956, 0.0, 0.25, -0.5, 1200.4994, 0.001, -0.002, 30.5, 2112.0,
+    ],
+    [
+        80.0,
+        0.0,
+        0.0,
+        0.0,
+        0.048,
+        79.999_985_6,
+        0.0,
+        0.0,
+        -12.0,
+        22.0,
+    ],
+    [
+        950.0,
+        0.93827,
+        1.0,
+        1.5,
+        -0.75,
+        949.998_056,
+        0.5,
+        0.25,
+        8.0,
+        2212.0,
+    ],
+];
+
+#[test]
+fn the_order_of_a_particles_columns_is_told_by_its_mass() {
+    let simulated = |p: &[f64; 10]| {
+        let [e, m, q, px, py, pz, vx, vy, vz, pdg] = *p;
+        let (m, [vx, vy, vz]) = (1e3 * m, [vx, vy, vz].map(|v| 1e-3 * v));
+        [e, vx, vy, vz, px, py, pz, m, q, pdg]
+    };
+    let listed = |p: &[f64; 10]| {
+        let mut row = *p;
+        row.swap(0, 1);
+        row
+    };
+    for columns in [9, 10] {
+        for rows in [REAL.map(|p| simulated(&p)), REAL.map(|p| listed(&p))] {
+            let folder = tempfile::tempdir().unwrap();
+            let form = Form("<f8", false, false);
+            let array = |shape: &[usize], values: &[f64]| {
+                zip(&[("arr_0.npy", npy(form, shape, values), false)])
+            };
+            let path = write(&folder, "responses.npz", &array(&[3, 1, 2], &[1.0; 6]));
+            let rows: Vec<f64> = (rows.iter()).flat_map(|r| r[..columns].to_vec()).collect();
+            write(&folder, "particles.npz", &array(&[3, columns], &rows));
+            let read = ShowerFile::open(&path).unwrap().read(0..3).unwrap();
+            assert_eq!(read.energy, REAL.map(|p| p[0] as f32));
+            let conditions = read.conditions.unwrap();
+            for (row, p) in conditions.chunks_exact(columns).zip(&REAL) {
+                for (found, wanted) in row.iter().zip(p) {
+                    let error = (f64::from(*found) - wanted).abs();
+                    assert!(error <= 1e-6 * wanted.abs(), "{found} for {wanted}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn pairs_of_files() {
     let (folder, path) = zdc(PLAIN, 9);

@@ -162,7 +162,7 @@ def steps(c):
     networks = dict(autoencoder=["encoder", "decoder"], copy=["post"])
     if "prior" in c:
         networks["prior"] = ["flow"] * ("flow" in c["prior"]["model"])
-    return [(networks.get(k, [k]), common.adam(*c["betas"])) for k in kinds(c)]
+    return [(networks.get(k, [k]), common.adam(*(() if k == "prior" else c["betas"]))) for k in kinds(c)]
 
 
 def losses(ctx, step):

@@ -172,7 +172,7 @@ def losses(ctx, step):
     labels = ctx.conditions * scale
     real = preprocess(c, ctx.showers, ctx.energy)
     if step == 0:
-        fake = generator(ctx, labels, "serve").detach()
+        fake = generator(ctx, labels, "train").detach()
         between = ctx.uniform(INTERPOLATION, 1, 1, 1)
         x = (fake + between * (real - fake)).requires_grad_(True)
         (slope,) = torch.autograd.grad(critic(ctx, x, labels).sum(), x, create_graph=True)

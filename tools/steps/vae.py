@@ -31,7 +31,7 @@ def cases():
     mmd = lambda which, weight: dict(off[which], weight=weight)
     every = dict(
         off, mse=1.0, pooled=pools, kld=0.01, kld_warm_up=3, energy_sum=0.7, energy_sum_l1=0.3, energy_log_sum=0.2,
-        energy_sum_log=0.001, cut_sum=0.4, cut_sum_l1=0.6, radial_mmd=mmd("radial_mmd", 2.0),
+        energy_sum_log=0.001, cut_sum=4e-5, cut_sum_l1=6e-3, radial_mmd=mmd("radial_mmd", 2.0),
         energy_mmd=mmd("energy_mmd", 0.5), pixel_variance=3.0, sort_mse=0.8, sort_mae=0.9, batch_sum=0.01, batch_sum_log=0.02,
         occupancy=5.0,
     )
@@ -157,7 +157,7 @@ def compare(config, seen, cells):
     mae = lambda f, pair: (f(pair[0]) - f(pair[1])).abs().mean()
     total = lambda x: x.sum((1, 2, 3))
     scaled = lambda x: c["sum_scale"] * total(x)
-    above = lambda x: scaled(torch.where(x < c["cutoff"], torch.zeros_like(x), x))
+    above = lambda x: total(torch.where(x < c["cutoff"], torch.zeros_like(x), x))
     shares = lambda x: rings(config, x) / (total(x) + 1e-3)[:, None]
     t = np.log1p(c["hit"])
     hits = lambda x: torch.sigmoid((x.log1p() - t) / (t / 4)).sum((1, 2, 3)) / x[0].numel()
@@ -187,7 +187,7 @@ def compare(config, seen, cells):
     term("sort_mse", c["sort_mse"], lambda: mse(ordered, seen))
     term("sort_mae", c["sort_mae"], lambda: mae(ordered, seen))
     term("batch_sum", c["batch_sum"], lambda: mse(summed, seen))
-    term("batch_sum_log", c["batch_sum_log"], lambda: mse(lambda x: summed(x).clamp(min=1e-4).log(), seen))
+    term("batch_sum_log", c["batch_sum_log"], lambda: mse(lambda x: summed(x.clamp(min=1e-4).log()), seen))
     term("occupancy", c["occupancy"], lambda: mse(hits, cells))
     return out
 

@@ -70,6 +70,8 @@ enum Values {
         array: Box<Array>,
         /// The values of a row that are taken; all if none.
         pick: Option<Vec<usize>>,
+        /// By what each of these is multiplied; nothing if empty.
+        factors: Vec<f64>,
         /// The rows that are taken, ascending; all if none.
         rows: Option<Arc<[usize]>>,
     },
@@ -98,7 +100,23 @@ impl Column {
             values: Values::Array {
                 array: Box::new(array),
                 pick,
+                factors: Vec::new(),
                 rows,
+            },
+            scale: 1.0,
+        }
+    }
+
+    /// Of each row of `array` some values, each with a factor.
+    fn converted(array: Array, picked: impl Iterator<Item = (usize, f64)>) -> Self {
+        let (pick, factors) = picked.unzip();
+        Self {
+            name: array.key.clone(),
+            values: Values::Array {
+                array: Box::new(array),
+                pick: Some(pick),
+                factors,
+                rows: None,
             },
             scale: 1.0,
         }
@@ -116,7 +134,12 @@ impl Column {
                 Ok(values.into_iter().map(scaled).collect())
             }
             Values::Sparse(hits) => hits.read(path, range),
-            Values::Array { array, pick, rows } => {
+            Values::Array {
+                array,
+                pick,
+                factors,
+                rows,
+            } => {
                 let row = match pick {
                     Some(pick) => Some(pick.len()),
                     None => array.dims()[1..]
@@ -133,6 +156,9 @@ impl Column {
                         }
                     }
                     None => read(range)?,
+                }
+                for (i, value) in out.iter_mut().enumerate().filter(|_| !factors.is_empty()) {
+                    *value = T::of(value.value() * factors[i % factors.len()]);
                 }
                 Ok(out)
             }

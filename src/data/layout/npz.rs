@@ -12,19 +12,40 @@ use super::super::npz::{Array, Npz};
 use super::{Column, Layout};
 use crate::{Error, Result};
 
-/// The columns of the particles' array as published, and the order in which they are given; the tenth is the PDG id.
-const PARTICLE: [(&str, usize); 10] = [
-    ("energy", 1),
-    ("mass", 0),
-    ("charge", 2),
-    ("px", 3),
-    ("py", 4),
-    ("pz", 5),
-    ("vx", 6),
-    ("vy", 7),
-    ("vz", 8),
-    ("pdg", 9),
+/// Columns of the particles' array in the order in which they are given: name, place, and the factor to GeV, mm or e. The
+/// tenth is the PDG id.
+type Columns = [(&'static str, usize, f64); 10];
+
+/// In GeV and mm, in the order in which papers list them.
+const LISTED: Columns = [
+    ("energy", 1, 1.0),
+    ("mass", 0, 1.0),
+    ("charge", 2, 1.0),
+    ("px", 3, 1.0),
+    ("py", 4, 1.0),
+    ("pz", 5, 1.0),
+    ("vx", 6, 1.0),
+    ("vy", 7, 1.0),
+    ("vz", 8, 1.0),
+    ("pdg", 9, 1.0),
 ];
+
+/// As files from ALICE's simulation have them: energy, vertex in m, momentum, mass in MeV, charge.
+const SIMULATED: Columns = [
+    ("energy", 0, 1.0),
+    ("mass", 7, 1e-3),
+    ("charge", 8, 1.0),
+    ("px", 4, 1.0),
+    ("py", 5, 1.0),
+    ("pz", 6, 1.0),
+    ("vx", 1, 1e3),
+    ("vy", 2, 1e3),
+    ("vz", 3, 1e3),
+    ("pdg", 9, 1.0),
+];
+
+/// E² and m² + p² of a particle differ by less than this share, where its columns are read for what they are.
+const MASS_SHELL: f64 = 0.01;
 
 /// Cells of the beam test prototype: the electromagnetic part, [Z,X,Y].
 const HGCAL: [usize; 3] = [7, 12, 15];
@@ -119,29 +140,51 @@ fn zdc(archive: &Npz, particles: Option<PathBuf>) -> Result<Layout> {
     }
     if !(9..=10).contains(&columns) {
         return Err(labels.wrong(format!(
-            "{columns} columns, expected mass, energy, charge, three momenta, three positions and perhaps the PDG id"
+            "{columns} columns, expected mass, energy, charge, three momenta, three positions (or energy, three positions, three \
+             momenta, mass, charge) and perhaps the PDG id"
         )));
     }
-    let names: Vec<_> = PARTICLE[..columns].to_vec();
-    let energy = Column::array(archive.array("arr_0", 2..=2)?, Some(vec![1]), None);
-    let picked = names.iter().map(|&(_, column)| column).collect();
+    let order = order(&labels, events)?;
+    let picked = || order[..columns].iter().map(|&(_, at, factor)| (at, factor));
+    let energy = Column::converted(archive.array("arr_0", 2..=2)?, picked().take(1));
     let double = layers.is_double();
     Ok(Layout {
         layers: Column::array(layers, None, None),
         energy,
         position: None,
-        conditions: Some(Column::array(labels, Some(picked), None)),
+        conditions: Some(Column::converted(labels, picked())),
         events,
         info: ShowerInfo {
             unit: "photons".into(),
             detector: Some("ALICE ZDC".into()),
-            condition_names: names.iter().map(|&(name, _)| name.into()).collect(),
+            condition_names: order[..columns].iter().map(|c| c.0.into()).collect(),
             ..ShowerInfo::new([1, x, y])
         },
         threshold: None,
         double,
         chunk: None,
         sparse: false,
+    })
+}
+
+/// The order of the columns of `particles`, which the files do not tell: the one by which more of the first particles have
+/// the energy of their mass and momentum.
+fn order(particles: &Array, events: usize) -> Result<Columns> {
+    let mut values = Vec::new();
+    let places: Vec<_> = (0..9).collect();
+    particles.read(0..events.min(ROWS), Some(&places), |v| v, &mut values)?;
+    let right = |columns: &Columns| {
+        let on_shell = |row: &&[f64]| {
+            let [e, m, _, px, py, pz, ..] =
+                columns.map(|(_, at, factor)| row.get(at).copied().unwrap_or(0.0) * factor);
+            let square = m * m + px * px + py * py + pz * pz;
+            e > 0.0 && (e * e - square).abs() < MASS_SHELL * e * e
+        };
+        values.chunks_exact(9).filter(on_shell).count()
+    };
+    Ok(match right(&SIMULATED) > right(&LISTED) {
+        true => SIMULATED,
+        false => LISTED,
     })
 }
 

@@ -37,7 +37,8 @@ pub struct Config {
     pub decoder: Decoder,
     /// The critic.
     pub critic: Critic,
-    /// Whether a second critic of the same kind starts anew every epoch.
+    /// Whether a second critic of the same kind starts anew every epoch, as the paper has it. (In its code the call that
+    /// should restart the weights does nothing, and only the optimiser forgets.)
     pub resetting_twin: bool,
     /// The critic of latent values; `None` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

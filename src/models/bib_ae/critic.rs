@@ -44,6 +44,7 @@ impl BibAe {
             let y = net.linear(name, x.flatten(), k.width);
             streams.push(y.leaky_relu(k.difference_slope));
         }
+        // Each with its own weights, as the published code declares them; it then uses the first's for both.
         if let Some(s) = &k.statistics {
             for (name, x) in [("batch", candidate), ("log_batch", log(candidate))] {
                 let h = statistics(net, name, s, x);

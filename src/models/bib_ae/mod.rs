@@ -232,10 +232,15 @@ impl System for BibAe {
                 Kind::Post => ("post", vec!["post"]),
                 Kind::Prior => ("prior", self.prior_networks()),
             };
+            let optimizer = match kind {
+                // As published with the flow.
+                Kind::Prior => Optimizer::adam(0.9, 0.999),
+                _ => Optimizer::adam(beta1, beta2),
+            };
             Step {
                 name,
                 networks,
-                optimizer: Optimizer::adam(beta1, beta2),
+                optimizer,
             }
         };
         self.kinds().into_iter().map(step).collect()

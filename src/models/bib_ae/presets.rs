@@ -165,7 +165,8 @@ pub(super) fn photons() -> Config {
             residual: false,
             copy_epochs: 1.0,
             epochs: 3.0,
-            joint: false,
+            // In the published script; in that of hadrons all else is frozen.
+            joint: true,
             rate,
             mse: 1.0,
             kernels: vec![kernel(5.0, 200.0, [100, 25, 2000])],
@@ -173,7 +174,7 @@ pub(super) fn photons() -> Config {
             sorted_mae: 0.0,
             batch_sum: 0.0,
         }),
-        // "Decoding Photons", arXiv:2102.12491.
+        // "Decoding Photons", arXiv:2102.12491; how many points it has is not published.
         prior: density(20_000, 1.0, 1.0),
         slope: 0.2,
         average: 0.0,
@@ -202,6 +203,8 @@ fn hadron() -> Config {
         shape: [48, 25, 25],
         origin: Some([0, 13, 11]),
         preprocess: plain(1.0, 1e-4),
+        // Published showers are generated without a cut.
+        cut: 0.0,
         encoder: Encoder {
             convs: vec![
                 conv(8, [2; 3], [2, 1, 1], [0; 3]),
@@ -262,6 +265,7 @@ fn hadron() -> Config {
         epochs: 49.0,
         post: base.post.map(|p| Post {
             layers: 10,
+            joint: false,
             rate,
             kernels: [40.0, 4.0]
                 .map(|alpha| kernel(5.0, alpha, [150, 25, 1000]))

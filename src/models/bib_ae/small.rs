@@ -70,6 +70,7 @@ pub(super) fn photons() -> Config {
             layers: 4,
             sum_scale: 1e-3,
             residual: true,
+            joint: false,
             copy_epochs: 0.2,
             epochs: 1.0,
             rate,
@@ -101,7 +102,7 @@ pub(super) fn pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
             ..base.preprocess
         },
         energy_scale: if wide { 100.0 } else { 160.0 },
-        cut: if wide { 0.1 } else { 0.0 },
+        cut: 0.0,
         encoder: Encoder {
             convs: vec![cubic(8, 4, 2, 1), cubic(8, 4, 2, 1), cubic(16, 4, 2, 1)],
             ..base.encoder

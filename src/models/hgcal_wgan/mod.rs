@@ -189,29 +189,24 @@ impl System for HgcalWgan {
     }
 
     fn schedule(&self, at: Progress) -> Vec<Turn> {
-        let mut turns = Vec::new();
-        let epoch = at.planned_epoch(self.epochs());
-        let constrainer = self.config.constrainer.as_ref();
-        if let Some(k) = constrainer.filter(|k| epoch < k.epochs) {
-            turns.push(Turn {
-                step: CONSTRAINERS,
-                learning_rate: k.rate,
-            });
+        let c = &self.config;
+        if at.iteration % (c.critic_steps + 1) == c.critic_steps {
+            return vec![Turn {
+                step: GENERATOR,
+                learning_rate: rate(&c.generator_rates, at.share),
+            }];
         }
-        turns.push(
-            if at.iteration % (self.config.critic_steps + 1) == self.config.critic_steps {
-                Turn {
-                    step: GENERATOR,
-                    learning_rate: rate(&self.config.generator_rates, at.share),
-                }
-            } else {
-                Turn {
-                    step: CRITIC,
-                    learning_rate: rate(&self.config.critic_rates, at.share),
-                }
-            },
-        );
-        turns
+        let epoch = at.planned_epoch(self.epochs());
+        let trained = c.constrainer.as_ref().filter(|k| epoch < k.epochs);
+        let constrainers = trained.map(|k| Turn {
+            step: CONSTRAINERS,
+            learning_rate: k.rate,
+        });
+        let critic = Turn {
+            step: CRITIC,
+            learning_rate: rate(&c.critic_rates, at.share),
+        };
+        [critic].into_iter().chain(constrainers).collect()
     }
 
     fn epochs(&self) -> f64 {
@@ -231,13 +226,9 @@ impl System for HgcalWgan {
         let real = build.real(&self.config.preprocess);
         match step {
             CRITIC => {
-                let fake = self
-                    .generator(
-                        &build.net("generator", Mode::Serve),
-                        self.noise(build),
-                        labels,
-                    )
-                    .detach();
+                // As published, running statistics follow every batch that the generator makes, for the critic too.
+                let net = build.net("generator", Mode::Train);
+                let fake = self.generator(&net, self.noise(build), labels).detach();
                 let net = build.net("critic", Mode::Train);
                 let share = build.uniform(INTERPOLATION, &[1, 1, 1, build.batch()]);
                 let norm = if self.config.legacy_gp {

@@ -111,8 +111,16 @@ impl HgcalWgan {
         if c.observables {
             h = Var::concat(&[h, self.sums(showers), self.soft_hits(showers)], 0);
         }
-        h = net.linear("dense0", h, c.hidden).leaky_relu(SLOPE);
-        net.linear("dense1", h, 1)
+        // As published, a hundredth of the others' start.
+        let last = |name, x: Var<'t>, outputs| match self.config.init {
+            bound if bound > 0.0 => {
+                let (weight, bias) = (Init::Uniform(0.01 * bound), Init::Constant(0.0));
+                net.linear_starting(name, x, outputs, weight, bias)
+            }
+            _ => net.linear(name, x, outputs),
+        };
+        h = last("dense0", h, c.hidden).leaky_relu(SLOPE);
+        last("dense1", h, 1)
     }
 
     /// Energy of each layer, `[Z,N]`, of the size of one.

@@ -88,7 +88,7 @@ pub struct Terms {
     pub energy_prediction: f32,
     /// Pixels below this energy count as 0 in the next two.
     pub cutoff: f32,
-    /// Squared difference of energy sums above the cutoff.
+    /// Squared difference of sums of the energies above the cutoff, which have no factor.
     pub cut_sum: f32,
     /// Its absolute value.
     pub cut_sum_l1: f32,
@@ -281,10 +281,9 @@ pub fn preset(name: &str, preset: Preset) -> Config {
                 hidden: vec![128],
                 slope: 0.2,
             };
-            // Weights that the published code names in a comment, relative to the mean over 900 pixels that our squared
-            // error is; there the radial term has none.
+            // Weights that the published code names in a comment; there the radial term has none.
             c.losses.pooled = vec![pooled(10, 5, 20.0)];
-            c.losses.kld *= 10.0;
+            c.losses.kld = 10.0;
             c.losses.energy_prediction = 100.0;
             c.losses.energy_sum = 20.0;
             c.losses.radial_mmd.weight = 1.0;
@@ -326,6 +325,7 @@ fn shrink(name: &str, c: &mut Config) {
             // Energy sums in GeV, so that they are of the size of one.
             c.losses.sum_scale = 1e-3;
             c.losses.energy_sum = 1.0;
+            c.losses.kld = 10.0 / 900.0;
             c.losses.pooled[0].weight = 1.0;
             c.losses.energy_prediction = 10.0;
             c.losses.radial_mmd.weight = 0.1;

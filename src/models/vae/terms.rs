@@ -6,7 +6,7 @@ use crate::tape::Var;
 
 /// Keeps shares and logarithms of an empty image finite, in the file's unit.
 const FLOOR: f32 = 1e-3;
-/// Least sum over a batch whose logarithm is compared.
+/// Least pixel whose logarithm is summed over a batch.
 const BATCH_FLOOR: f32 = 1e-4;
 
 /// A loss: its name, weight and value.
@@ -52,7 +52,7 @@ impl Terms {
         };
         let sum = |x: Var<'t>| x.sum(&[0, 1, 2]);
         let scaled = |x: Var<'t>| sum(x) * self.sum_scale;
-        let above = |x: Var<'t>| scaled(x.cut_below(x.tape().full(self.cutoff, &[])));
+        let above = |x: Var<'t>| sum(x.cut_below(x.tape().full(self.cutoff, &[])));
         let shares = |x: Var<'t>| {
             let rings = losses::radial_profile(x.reshape(&[rows, columns, n]), self.rings);
             rings / (sum(x) + FLOOR)
@@ -106,7 +106,7 @@ impl Terms {
         term("sort_mae", self.sort_mae, &|| seen.map(sorted).l1());
         term("batch_sum", self.batch_sum, &|| seen.map(over_batch).mse());
         term("batch_sum_log", self.batch_sum_log, &|| {
-            seen.map(|x| over_batch(x).clamp(BATCH_FLOOR, f32::MAX).log())
+            seen.map(|x| over_batch(x.clamp(BATCH_FLOOR, f32::MAX).log()))
                 .mse()
         });
         term("occupancy", self.occupancy, &|| cells.map(hits).mse());

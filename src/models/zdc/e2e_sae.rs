@@ -106,7 +106,15 @@ impl Family for E2eSae {
             transport: Transport::usual(),
             condition_scale: 1.0,
             rates: match paper {
-                true => vec![(100.0, 3e-4)],
+                // A later implementation's: up within ten epochs, then down by a cosine, in steps.
+                true => vec![
+                    (3.0, 5e-5),
+                    (4.0, 1.6e-4),
+                    (28.0, 2.8e-4),
+                    (25.0, 1.9e-4),
+                    (20.0, 8e-5),
+                    (20.0, 1.5e-5),
+                ],
                 false => vec![(30.0, 2e-3), (10.0, 5e-4)],
             },
             batch: if paper { 256 } else { 64 },
