@@ -30,8 +30,7 @@ pub struct Reconstructed {
 pub struct Reconstructor {
     system: Box<dyn System>,
     metadata: Metadata,
-    program: Program,
-    positions: bool,
+    inference: Inference,
 }
 
 impl Reconstructor {
@@ -70,23 +69,15 @@ impl Reconstructor {
         networks: &Networks,
         metadata: Metadata,
     ) -> Result<Self> {
-        let tape = Tape::new();
-        let build = Build::new(&tape, networks, system.as_ref(), BATCH);
-        let Some(found) = system.reconstruct(&build) else {
+        let Some(inference) = Inference::new(gpu, system.as_ref(), networks, Options::FROZEN)?
+        else {
             let what = format!("model {} is no regressor", metadata.model);
             return Err(Error::Config(what));
         };
-        let mut outputs = vec![
-            ("features", found.features.batch_first()),
-            ("energy", found.energy.batch_first()),
-        ];
-        outputs.extend(found.position.map(|p| ("position", p.batch_first())));
-        let program = tape.compile(gpu, &outputs, Options::FROZEN)?;
         Ok(Self {
             system,
             metadata,
-            program,
-            positions: found.position.is_some(),
+            inference,
         })
     }
 
@@ -123,7 +114,46 @@ impl Reconstructor {
     /// # Errors
     /// [`Error::Shape`] if that is no whole number of showers.
     pub fn run(&self, showers: &[f32]) -> Result<Reconstructed> {
-        let cells: usize = self.shape().iter().product();
+        self.inference.run(showers)
+    }
+}
+
+/// A regressor's networks as inference runs them: running statistics, no dropout.
+pub(crate) struct Inference {
+    program: Program,
+    /// Cells of a shower.
+    cells: usize,
+    positions: bool,
+}
+
+impl Inference {
+    /// Of a system's networks, which may go on training unless `options` are [`Options::FROZEN`]; `None` if it is no regressor.
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        system: &dyn System,
+        networks: &Networks,
+        options: Options,
+    ) -> Result<Option<Self>> {
+        let tape = Tape::new();
+        let build = Build::new(&tape, networks, system, BATCH);
+        let Some(found) = system.reconstruct(&build) else {
+            return Ok(None);
+        };
+        let mut outputs = vec![
+            ("features", found.features.batch_first()),
+            ("energy", found.energy.batch_first()),
+        ];
+        outputs.extend(found.position.map(|p| ("position", p.batch_first())));
+        Ok(Some(Self {
+            program: tape.compile(gpu, &outputs, options)?,
+            cells: system.shape().iter().product(),
+            positions: found.position.is_some(),
+        }))
+    }
+
+    /// See [`Reconstructor::run`].
+    pub fn run(&self, showers: &[f32]) -> Result<Reconstructed> {
+        let cells = self.cells;
         if !showers.len().is_multiple_of(cells) {
             let what = format!("{} cells are no showers of {cells}", showers.len());
             return Err(Error::shape("reconstruct", what));
