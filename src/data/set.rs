@@ -128,6 +128,29 @@ impl ShowerSet {
         self.events.clone()
     }
 
+    /// The files that hold showers of a range, counted through all files, and which of their own these are.
+    fn parts(&self, range: Range<usize>) -> impl Iterator<Item = (&ShowerFile, Range<usize>)> {
+        let files = self.files.iter().zip(self.starts.windows(2));
+        files.filter_map(move |(file, own)| {
+            let (from, to) = (range.start.max(own[0]), range.end.min(own[1]));
+            (from < to).then(|| (file, from - own[0]..to - own[0]))
+        })
+    }
+
+    /// The first file of which another set has some of the same showers, and which of its own these are.
+    pub fn shared(&self, other: &Self) -> Option<(&ShowerFile, Range<usize>)> {
+        let place = |file: &ShowerFile| {
+            let path = file.path();
+            path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+        };
+        self.parts(self.events()).find_map(|(file, mine)| {
+            other.parts(other.events()).find_map(|(theirs, rows)| {
+                let both = mine.start.max(rows.start)..mine.end.min(rows.end);
+                (!both.is_empty() && place(file) == place(theirs)).then_some((file, both))
+            })
+        })
+    }
+
     /// The files, in order.
     pub fn files(&self) -> &[ShowerFile] {
         &self.files
@@ -174,6 +197,10 @@ impl ShowerSet {
     /// `count` showers evenly spread over the set, or all if it has fewer, in order: files are often sorted by energy.
     pub fn spread(&self, count: usize) -> Result<Showers<f32>> {
         let (n, count) = (self.len(), count.min(self.len()));
+        if count == n {
+            // Row by row, a chunk of the file would be unpacked as often as it has rows.
+            return self.read(0..n);
+        }
         let mut all = self.read(0..0)?;
         for i in 0..count {
             let row = i * n / count;
@@ -196,14 +223,11 @@ impl ShowerSet {
         let range = self.events.start + range.start..self.events.start + range.end;
         let empty = range.start.min(self.files[0].len());
         let mut showers: Option<Showers> = None;
-        for (file, own) in self.files.iter().zip(self.starts.windows(2)) {
-            let (from, to) = (range.start.max(own[0]), range.end.min(own[1]));
-            if from < to {
-                let part = self.view.apply(file.read(from - own[0]..to - own[0])?);
-                match &mut showers {
-                    Some(all) => all.append(&part),
-                    None => showers = Some(part),
-                }
+        for (file, rows) in self.parts(range) {
+            let part = self.view.apply(file.read(rows)?);
+            match &mut showers {
+                Some(all) => all.append(&part),
+                None => showers = Some(part),
             }
         }
         showers.map_or_else(
