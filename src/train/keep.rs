@@ -6,7 +6,6 @@ use super::checkpoint::{self, Position};
 use super::log::{self, Rows, header};
 use super::options::{Event, Options};
 use super::session::Session;
-use super::summary;
 use super::watch::Watcher;
 use crate::data::ShowerSet;
 use crate::files::write_atomically;
@@ -28,30 +27,20 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// For a run of `session` on the files `data`, named so, whose weights say `about` of themselves.
+    /// For a run of `session`, held against the showers `held` if it is watched, whose weights say `about` of themselves.
     pub fn new(
         session: &Session,
         options: &Options,
-        (data, names): (&[PathBuf], &str),
+        held: Option<&ShowerSet>,
         about: &Metadata,
         steps_per_epoch: u64,
     ) -> Result<Self> {
         let folder = &options.out;
-        let watcher = match &options.watch {
+        let watcher = match options.watch.as_ref().zip(held) {
             None => None,
-            Some(watch) => {
-                // Without files of its own it looks at the training's.
-                let (files, named, events) = match &watch.data[..] {
-                    [] => (data, names.to_owned(), options.events.clone()),
-                    files => (files, super::run::file_names(files), None),
-                };
-                let mut set = ShowerSet::open_as(files, &options.voxels)?;
-                if let Some(events) = events {
-                    set = set.limited(events)?;
-                }
-                let set = summary::seen_by(session.system(), set, &named)?;
-                let seed = options.seed;
-                Some((Watcher::new(session, watch, &set, seed)?, watch.every))
+            Some((watch, held)) => {
+                let watcher = Watcher::new(session, watch, held, options.seed)?;
+                Some((watcher, watch.every))
             }
         };
         if options.keep_every == Some(0) {

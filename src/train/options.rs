@@ -81,7 +81,7 @@ pub enum Event<'a> {
         /// Showers trained on per second since the start.
         showers_per_second: f64,
     },
-    /// Generated showers were looked at.
+    /// The networks were held against showers whose labels are known.
     Watched {
         /// Iterations done.
         iteration: u64,

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::checkpoint::{self, Position};
 use super::config::difference;
+use super::held;
 use super::keep::Keeper;
 use super::log::{self, Log};
 use super::options::{Event, Options, Outcome};
@@ -77,6 +78,7 @@ pub fn train(
             folder.display()
         )));
     }
+    let held = held::open(system.as_ref(), options, data, &set)?;
     let mut batches = Batches::with_budget(set, batch, options.seed, Batches::BUDGET)?;
     let steps_per_epoch = batches.steps_per_epoch();
     let per_epoch = steps_per_epoch as f64;
@@ -96,7 +98,7 @@ pub fn train(
         session.enable_profile();
     }
     let columns = loss_columns(&mut session)?;
-    let mut keeper = Keeper::new(&session, options, (data, &names), &about, steps_per_epoch)?;
+    let mut keeper = Keeper::new(&session, options, held.as_ref(), &about, steps_per_epoch)?;
     let (mut iteration, mut log, iterations) = match stored {
         Some((bytes, position)) => {
             keeper.resume(&position)?;

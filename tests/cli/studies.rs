@@ -232,7 +232,25 @@ fn relevance_and_amplification_stand_in_the_report() {
     let at = train.iter().position(|a| *a == run).unwrap();
     let mut train = train.to_vec();
     train[at] = &part;
-    done(&[&train[..], &some].concat());
+    // Others name the best weights.
+    let held = ["--watch-held", "500:600", "--watch-every", "1"];
+    complains(
+        2,
+        &[&train[..], &some, &held].concat(),
+        &["nothing is watched"],
+    );
+    let best = ["--keep-best", "energy_mae"];
+    complains(
+        2,
+        &[&train[..], &best, &held].concat(),
+        &["showers 500:600 of", "--events"],
+    );
+    done(&[&train[..], &some, &best, &held].concat());
+    for name in ["best.safetensors", "watch-distances.png"] {
+        assert!(path("part").join(name).is_file(), "{name}");
+    }
+    let log = std::fs::read_to_string(path("part/watch.csv")).unwrap();
+    assert!(log.starts_with("step,epoch,energy_mae\n1,"), "{log}");
     let out = done(&[&evaluate[..], &["--amplification", &part]].concat());
     assert!(out.contains("trained on 400"), "{out}");
     let few = ["--amplification", "--amplification-quantiles", "100"];

@@ -6,6 +6,7 @@ mod embed;
 mod export;
 mod generate;
 mod half;
+mod held;
 mod inception;
 mod latent;
 mod latent_space;

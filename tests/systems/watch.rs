@@ -45,6 +45,7 @@ fn watch() -> Watch {
         every: 2,
         events: EVENTS,
         data: Vec::new(),
+        held: None,
         regressor: None,
         keep_best: Some("visible_energy:w1".into()),
     }
@@ -289,32 +290,13 @@ fn what_cannot_be_watched_is_refused_before_anything_is_written() {
     refused(&|w| w.figures = vec!["cog_z:l2".into()], "jsd, w1 and ks");
     refused(&|w| w.figures = vec!["frd".into()], "needs a regressor");
     refused(&|w| w.keep_best = Some("cog_x".into()), "cog_x:w1");
+    refused(
+        &|w| w.keep_best = Some("energy_mae".into()),
+        "no figure 'energy_mae'; there are fidelity_score",
+    );
     refused(&|w| w.every = 0, "at least 1 iteration");
     refused(
         &|w| (w.every, w.keep_best) = (1000, Some("fidelity_score".into())),
         "nothing would be kept",
     );
-    let mut config = models::preset("regressor", Preset::Small)
-        .expect("the preset")
-        .config();
-    config["shape"] = serde_json::json!([7, 12, 15]);
-    config["convs"]
-        .as_array_mut()
-        .expect("convolutions")
-        .truncate(1);
-    let regressor = models::open("regressor", config).expect("a configuration");
-    let options = Options {
-        watch: Some(watch()),
-        ..options(&out)
-    };
-    let error = train(
-        gpu(),
-        regressor,
-        &[sample()],
-        &options,
-        &AtomicBool::new(false),
-        &mut |_| {},
-    );
-    let error = error.expect_err("no generator").to_string();
-    assert!(error.contains("generates no showers"), "{error}");
 }

@@ -1,16 +1,9 @@
-//! What is watched while a system trains: showers are generated for the labels of held events every few iterations, and
-//! compared with those events.
+//! Showers that are generated for the labels of held ones, compared with those.
 //!
-//! Training takes no notice. Generated events have random numbers of a seed of their own, and the sampler changes no state;
-//! they are the same numbers every time, so that a figure moves only where the networks do. Cells are summed on the
-//! device ([`Projections`]); centres, widths and distances are the report's.
+//! Generated events have random numbers of a seed of their own, and the sampler changes no state; they are the same numbers
+//! every time. Cells are summed on the device ([`Projections`]); centres, widths and distances are the report's.
 
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
-
-use super::held::{self, collect};
-use super::session::Session;
+use super::{Look, Seen, Watch, wrong};
 use crate::data::{ShowerSet, Showers};
 use crate::losses::Projections;
 use crate::metrics::{self, Figure, Moments, compare_all, frechet_distance};
@@ -21,76 +14,13 @@ use crate::observables::{
 use crate::ops::random;
 use crate::reconstruct::Reconstructor;
 use crate::tape::{Options, Program, Tape, Var};
+use crate::train::Session;
+use crate::train::held::{self, collect};
 use crate::{Error, Result};
 
-/// What to watch. Part of a run's `config.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Watch {
-    /// Figures by name, see [`Figure`].
-    pub figures: Vec<String>,
-    /// Iterations between two looks.
-    pub every: u64,
-    /// Showers of a look.
-    pub events: usize,
-    /// Shower files to compare with; those of the training where there are none.
-    #[serde(default)]
-    pub data: Vec<PathBuf>,
-    /// Weights of the regressor of the figure `frd`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regressor: Option<PathBuf>,
-    /// The figure whose least value names the best weights, which are kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep_best: Option<String>,
-}
-
-impl Watch {
-    /// Iterations between two looks, if nobody says otherwise.
-    pub const EVERY: u64 = 500;
-    /// Showers of a look, if nobody says otherwise.
-    pub const EVENTS: usize = 500;
-    /// The showers watched are events 0, 1, .. of the seed that differs from the run's in these bits.
-    pub const SEED_BITS: u64 = 0x7761_7463_6865_6400;
-
-    /// The figures, that of `keep_best` among them, and the place of that.
-    fn figures(&self) -> Result<(Vec<Figure>, Option<usize>)> {
-        let mut all: Vec<Figure> = self
-            .figures
-            .iter()
-            .map(|name| name.parse())
-            .collect::<Result<_>>()?;
-        let Some(name) = &self.keep_best else {
-            return Ok((all, None));
-        };
-        let best: Figure = name.parse()?;
-        if !best.is_distance() {
-            return Err(Error::Config(format!(
-                "the best by '{name}': a mean has no best value; use a distance such as '{name}:w1'"
-            )));
-        }
-        let place = all.iter().position(|f| *f == best).unwrap_or_else(|| {
-            all.push(best);
-            all.len() - 1
-        });
-        Ok((all, Some(place)))
-    }
-}
-
-/// A figure as it was seen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    /// Its name.
-    pub name: String,
-    /// Its value; `None` where there is none, as of showers that are not finite.
-    pub value: Option<f64>,
-    /// The reference's value, of a mean.
-    pub reference: Option<f64>,
-}
-
 /// Generates showers for the labels of held ones every few iterations, and compares them.
-pub(super) struct Watcher {
+pub(super) struct Generation {
     figures: Vec<Figure>,
-    best: Option<usize>,
     /// The held showers.
     reference: Observables,
     threshold: f64,
@@ -110,21 +40,21 @@ struct Regressor {
     features: Vec<f64>,
 }
 
-impl Watcher {
-    /// Watches the system of `session`, comparing with showers of `held` as that sees them.
+impl Generation {
+    /// The figures `names` of the system of `session`, comparing with showers of `held` as that sees them.
     ///
     /// # Errors
     /// [`Error::Config`] if a figure is unknown or cannot be had.
-    pub fn new(session: &Session, watch: &Watch, held: &ShowerSet, seed: u64) -> Result<Self> {
+    pub fn new(
+        session: &Session,
+        watch: &Watch,
+        names: &[String],
+        held: &ShowerSet,
+        seed: u64,
+    ) -> Result<Self> {
         let system = session.system();
-        let wrong = |what: String| Err(Error::Config(format!("watch: {what}")));
-        if !system.generates() {
-            return wrong(format!("{} generates no showers", system.name()));
-        }
-        if watch.every == 0 || watch.events < 2 {
-            return wrong("expected at least 1 iteration and 2 events".into());
-        }
-        let (figures, best) = watch.figures()?;
+        let figures = names.iter().map(|name| name.parse());
+        let figures: Vec<Figure> = figures.collect::<Result<_>>()?;
         let geometry = Geometry::Grid(system.shape());
         let mut known = observable_names(&geometry);
         known.push("cell_energy".into());
@@ -133,10 +63,16 @@ impl Watcher {
                 .is_some_and(|o| !known.iter().any(|k| k == o))
         };
         if let Some(name) = figures.iter().find(unknown) {
-            return wrong(format!(
+            return Err(wrong(format!(
                 "there is no figure '{name}'; there are fidelity_score, frd, and with or without :jsd, :w1 or :ks {}",
                 known.join(", ")
-            ));
+            )));
+        }
+        let mean = |f: &&Figure| !f.is_distance() && watch.keep_best == Some(f.to_string());
+        if let Some(name) = figures.iter().find(mean) {
+            return Err(Error::Config(format!(
+                "the best by '{name}': a mean has no best value; use a distance such as '{name}:w1'"
+            )));
         }
         let showers = held.spread(watch.events)?;
         let threshold = f64::from(held.info().threshold.unwrap_or(0.0));
@@ -150,7 +86,7 @@ impl Watcher {
                     features,
                 })
             }
-            (None, true) => return wrong("the figure 'frd' needs a regressor".into()),
+            (None, true) => return Err(wrong("the figure 'frd' needs a regressor")),
             (_, false) => None,
         };
         let of_cells = |f: &Figure| {
@@ -159,7 +95,6 @@ impl Watcher {
         let cells = figures.iter().any(of_cells);
         let batch = session.batch();
         Ok(Self {
-            best,
             reference,
             threshold,
             labels: showers.labels(&system.conditions())?,
@@ -172,57 +107,6 @@ impl Watcher {
         })
     }
 
-    /// Columns of the log: the figures, then the reference's means.
-    pub fn columns(&self) -> Vec<String> {
-        let means = self.figures.iter().filter(|f| !f.is_distance());
-        let means = means.map(|f| format!("reference_{f}"));
-        self.figures
-            .iter()
-            .map(Figure::to_string)
-            .chain(means)
-            .collect()
-    }
-
-    /// A row of the log.
-    pub fn row(&self, seen: &[Seen]) -> Vec<Option<f64>> {
-        let means = seen
-            .iter()
-            .zip(&self.figures)
-            .filter(|(_, f)| !f.is_distance());
-        let means = means.map(|(s, _)| s.reference);
-        seen.iter().map(|s| s.value).chain(means).collect()
-    }
-
-    /// Generates and compares.
-    pub fn look(&self) -> Result<Vec<Seen>> {
-        let made = match self.generate() {
-            // Training says itself what became of its networks.
-            Err(Error::NotFinite(_)) => None,
-            made => Some(made?),
-        };
-        let mut evaluation = None;
-        if let Some((observables, distance)) = made {
-            let both = vec![self.reference.clone(), observables];
-            let options = metrics::Options {
-                bootstrap: Bootstrap::NONE,
-                ..metrics::Options::default()
-            };
-            evaluation = compare_all(both, self.threshold, &options)?.pop();
-            if let Some(one) = &mut evaluation {
-                one.frechet_regression_distance = distance;
-            }
-        }
-        let seen = |figure: &Figure| Seen {
-            name: figure.to_string(),
-            value: evaluation.as_ref().and_then(|e| figure.of(e)),
-            reference: match figure {
-                Figure::Mean(name) => self.mean_of_reference(name),
-                _ => None,
-            },
-        };
-        Ok(self.figures.iter().map(seen).collect())
-    }
-
     fn mean_of_reference(&self, name: &str) -> Option<f64> {
         match name {
             "cell_energy" => {
@@ -231,17 +115,6 @@ impl Watcher {
             }
             name => Moments::of(&self.reference.column(name)?.values).mean,
         }
-    }
-
-    /// The value by which the best weights are kept.
-    pub fn score(&self, seen: &[Seen]) -> Option<f64> {
-        self.best.and_then(|place| seen[place].value)
-    }
-
-    /// The name of that figure.
-    pub fn best_name(&self) -> String {
-        self.best
-            .map_or_else(String::new, |place| self.figures[place].to_string())
     }
 
     fn generate(&self) -> Result<(Observables, Option<f64>)> {
@@ -321,6 +194,44 @@ impl Watcher {
             }
         };
         Ok((all, distance))
+    }
+}
+
+impl Look for Generation {
+    fn means(&self) -> Vec<usize> {
+        let places = 0..self.figures.len();
+        places
+            .filter(|&place| !self.figures[place].is_distance())
+            .collect()
+    }
+
+    fn look(&self) -> Result<Vec<Seen>> {
+        let made = match self.generate() {
+            // Training says itself what became of its networks.
+            Err(Error::NotFinite(_)) => None,
+            made => Some(made?),
+        };
+        let mut evaluation = None;
+        if let Some((observables, distance)) = made {
+            let both = vec![self.reference.clone(), observables];
+            let options = metrics::Options {
+                bootstrap: Bootstrap::NONE,
+                ..metrics::Options::default()
+            };
+            evaluation = compare_all(both, self.threshold, &options)?.pop();
+            if let Some(one) = &mut evaluation {
+                one.frechet_regression_distance = distance;
+            }
+        }
+        let seen = |figure: &Figure| Seen {
+            name: figure.to_string(),
+            value: evaluation.as_ref().and_then(|e| figure.of(e)),
+            reference: match figure {
+                Figure::Mean(name) => self.mean_of_reference(name),
+                _ => None,
+            },
+        };
+        Ok(self.figures.iter().map(seen).collect())
     }
 }
 
