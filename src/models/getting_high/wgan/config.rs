@@ -135,8 +135,8 @@ impl Config {
             "generator_rates and critic_rates must not be empty",
         )?;
         require(
-            self.critic.residual.iter().all(|s| s.blocks > 0),
-            "critic.residual must have stages of at least 1 block",
+            (self.critic.residual.iter()).all(|s| (1..=100).contains(&s.blocks)),
+            "critic.residual must have stages of 1 to 100 blocks",
         )?;
         let Some(post) = &self.post else {
             return Ok(());
