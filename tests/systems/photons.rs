@@ -1,6 +1,6 @@
 //! GAN and WGANs: published sizes, and what configurations of photon systems refuse.
 
-use calogen::models::{self, Preset, System};
+use calogen::models::{self, Preset, Progress, System};
 
 fn sizes(system: &dyn System) -> Vec<(String, usize)> {
     let networks = system.networks().expect("networks").into_iter();
@@ -42,6 +42,61 @@ fn the_published_sizes_of_gans_are_exact() {
         sizes(paper.as_ref()),
         wanted.map(|(name, size)| (name.to_owned(), size))
     );
+}
+
+#[test]
+fn a_wgan_goes_through_its_phases() {
+    let open = |name: &str, more: serde_json::Value| {
+        let mut config = models::preset(name, Preset::Small)
+            .expect("the preset")
+            .config();
+        let whole = [("critic_steps", 2.into())].into_iter();
+        let rates = serde_json::json!([[2.0, 1e-3], [1.0, 1e-4]]);
+        let rates = ["generator_rates", "critic_rates"].map(|key| (key, rates.clone()));
+        for (key, value) in whole.chain(rates) {
+            config[key] = value;
+        }
+        config["constrainer"]["epochs"] = 1.0.into();
+        for (part, values) in more.as_object().expect("parts") {
+            for (key, value) in values.as_object().expect("values") {
+                config[part][key] = value.clone();
+            }
+        }
+        models::open(name, config).expect("a configuration")
+    };
+    let turns = |system: &dyn System, iteration: u64, epoch: f64| -> Vec<(&'static str, f32)> {
+        let share = epoch / system.epochs();
+        let turns = system.schedule(Progress { iteration, share });
+        let steps = system.steps();
+        turns
+            .iter()
+            .map(|t| (steps[t.step].name, t.learning_rate))
+            .collect()
+    };
+    let beside = open("wgan", serde_json::json!({}));
+    let constrainer = turns(&*beside, 0, 0.5)[0].1;
+    assert_eq!(
+        turns(&*beside, 4, 0.9),
+        [("constrainer", constrainer), ("critic", 1e-3)]
+    );
+    assert_eq!(turns(&*beside, 4, 1.1), [("critic", 1e-3)]);
+    assert_eq!(turns(&*beside, 5, 0.5), [("generator", 1e-3)]);
+    assert_eq!(turns(&*beside, 5, 2.5), [("generator", 1e-4)]);
+    // An epoch of the constrainer alone, then three of the others.
+    let before = open("wgan-hadron", serde_json::json!({}));
+    assert_eq!(before.epochs(), 4.0);
+    assert_eq!(turns(&*before, 5, 0.9), [("constrainer", constrainer)]);
+    assert_eq!(turns(&*before, 4, 1.1), [("critic", 1e-3)]);
+    assert_eq!(turns(&*before, 5, 2.9), [("generator", 1e-3)]);
+    assert_eq!(turns(&*before, 5, 3.1), [("generator", 1e-4)]);
+    // Three epochs, one of copying, two more.
+    let post = serde_json::json!({"post": {"copy_epochs": 1.0, "epochs": 2.0, "rate": {"start": 0.5, "factor": 0.5}}});
+    let after = open("wgan-post", post);
+    assert_eq!(after.epochs(), 6.0);
+    assert_eq!(turns(&*after, 4, 2.9), [("critic", 1e-4)]);
+    assert_eq!(turns(&*after, 5, 3.1), [("copy", 0.5)]);
+    assert_eq!(turns(&*after, 5, 4.1), [("post", 0.25)]);
+    assert_eq!(turns(&*after, 4, 5.1), [("post", 0.125)]);
 }
 
 #[test]
