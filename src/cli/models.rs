@@ -2,7 +2,7 @@
 
 use calogen::Result;
 use calogen::models::{self, Preset};
-use calogen::nn::Network;
+use calogen::nn::{Layer, Network};
 
 use super::Global;
 use super::output::{print, print_json};
@@ -60,16 +60,21 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
     let mut text = String::new();
     for network in &networks {
         text += &format!("{} ({} parameters)\n", network.name, network.parameters());
+        let shape = |layer: &Layer| {
+            let extents = layer.output.iter().map(usize::to_string);
+            extents.collect::<Vec<_>>().join(" x ")
+        };
+        let widest =
+            |of: &dyn Fn(&Layer) -> usize| network.layers.iter().map(of).max().unwrap_or(0);
+        let (names, kinds) = (widest(&|l| l.name.len()), widest(&|l| l.kind.len()));
+        let shapes = widest(&|l| shape(l).len());
         for layer in &network.layers {
-            let shape = layer
-                .output
-                .iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join(" x ");
             text += &format!(
-                "  {:<22}{:<52}{:>16}{:>10}\n",
-                layer.name, layer.kind, shape, layer.parameters
+                "  {:<names$}  {:<kinds$}  {:>shapes$}{:>11}\n",
+                layer.name,
+                layer.kind,
+                shape(layer),
+                layer.parameters
             );
         }
     }
