@@ -1,4 +1,5 @@
-//! The GAN: noise times energy, and a discriminator that is trained with binary cross entropy.
+//! The GAN: noise times energy, and a discriminator that is trained with binary cross entropy. Each step draws noise and
+//! energies of its own; in the published code the generator's step takes those of the discriminator's.
 
 use serde::{Deserialize, Serialize};
 

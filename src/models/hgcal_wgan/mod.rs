@@ -4,6 +4,10 @@
 //! The generator sees noise, impact point and energy; seven towers of transposed convolutions, one a layer, meet in a trunk
 //! that ends in a locally connected layer. The critic sees the shower and a plane made of the labels. Two constrainers
 //! reconstruct energy and position; they are trained on Geant4 alone, and the generator is held to their errors on Geant4.
+//!
+//! Not taken over from that code: factors of the critic's norms, which stay at 1 and 0 there because the list of its
+//! variables misses them; transposed convolutions that crop the last row and column where PyTorch's crop the first; and
+//! the list of dead cells, which are those without energy in the training data here.
 
 mod config;
 mod networks;

@@ -1,5 +1,7 @@
 //! Conditional DCGAN: a generator and a discriminator that both see the labels, binary cross entropy, dropout and batch norm
-//! throughout; generated showers have the conditions of the batch in another order.
+//! throughout; generated showers have the conditions of the batch in another order, and each step noise of its own (some of
+//! the published codes take both gradients at one noise). Layers are those of one published code for 44x44 images, rates
+//! those of another for 56x30.
 //!
 //! Later refinements of the same groups are switches: a regressor that holds the brightest cell to its place, a reward of
 //! showers that differ where those of the simulation do (SDI-GAN), one factor on all cells that fits the channel sums.
