@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::require;
 use super::schedule::Decaying;
 use super::spectrum::Spectrum;
 use super::volumes::volume;
+use super::{Build, require};
 use crate::Result;
 use crate::losses;
-use crate::nn::{Net, Norm};
+use crate::nn::{Mode, Net, Norm};
 use crate::ops::ConvSpec;
 use crate::tape::Var;
 
@@ -105,13 +105,18 @@ impl Post {
         if self.residual { x + y } else { y }
     }
 
-    /// What it minimises where it makes `y` of the generated showers `made`, while the data have `real`, all `[Z,X,Y,N]` as
-    /// networks see them: it learns to give back its input and, unless `copy`, to give it the data's cell energies.
+    /// What its step minimises on generated showers `made` where the data have `real`, both `[Z,X,Y,N]` as networks see them:
+    /// it learns to give back its input and, unless `copy`, to give it the data's cell energies. What made the showers is
+    /// left as it is.
     pub fn losses<'t>(
         &self,
         copy: bool,
-        [y, made, real]: [Var<'t>; 3],
+        build: &Build<'t>,
+        [made, real]: [Var<'t>; 2],
+        energy: Var<'t>,
     ) -> Vec<(&'static str, Var<'t>)> {
+        let made = made.detach();
+        let y = self.network(&build.net("post", Mode::Train), made, energy);
         let copied = losses::mse(y, made);
         if copy {
             return vec![("copy", copied)];

@@ -147,9 +147,8 @@ impl BibAe {
         copy: bool,
         build: &Build<'t>,
     ) -> Vec<(&'static str, Var<'t>)> {
-        let decoded = self.code(build, Mode::Infer).decoded.detach();
-        let net = build.net("post", Mode::Train);
-        let y = p.network(&net, decoded, self.energy(build));
-        p.losses(copy, [y, decoded, build.real(&self.config.preprocess)])
+        let decoded = self.code(build, Mode::Infer).decoded;
+        let real = build.real(&self.config.preprocess);
+        p.losses(copy, build, [decoded, real], self.energy(build))
     }
 }

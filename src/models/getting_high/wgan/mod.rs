@@ -139,10 +139,8 @@ impl Wgan {
         let Some(p) = &self.config.post else {
             return Vec::new();
         };
-        let made = self.made(build).detach();
-        let net = build.net("post", Mode::Train);
-        let y = p.network(&net, made, self.energy(build));
-        p.losses(copy, [y, made, build.real(&self.config.preprocess)])
+        let both = [self.made(build), build.real(&self.config.preprocess)];
+        p.losses(copy, build, both, self.energy(build))
     }
 }
 
