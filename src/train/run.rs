@@ -46,13 +46,18 @@ pub fn train(
         at("losses.csv"),
         at("model.safetensors"),
     );
+    // Means tell data apart that have the same name and number of showers.
+    let cells = means.mean_cells.iter().map(|&e| f64::from(e));
     let data_key = format!(
-        "{} events of {:?} from {names}",
+        "{} events of {:?} from {names}, on average {} {} at {} GeV",
         match &options.events {
             Some(events) => format!("{}:{}", events.start, events.end),
             None => set.len().to_string(),
         },
-        set.info().shape
+        set.info().shape,
+        cells.sum::<f64>(),
+        about.unit,
+        means.condition_mean.first().copied().unwrap_or_default(),
     );
 
     let stored = match options.resume {

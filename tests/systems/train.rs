@@ -237,6 +237,33 @@ fn changed(path: &Path, change: impl FnOnce(&mut Showers)) {
 }
 
 #[test]
+fn a_run_goes_on_with_its_own_data_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data.h5");
+    let out = folder.path().join("run");
+    let trained = |options: &Options| {
+        let data = std::slice::from_ref(&path);
+        let stop = AtomicBool::new(false);
+        train(gpu(), small(), data, options, &stop, &mut |_| {})
+    };
+    changed(&path, |_| {});
+    trained(&options(&out, 1)).expect("an iteration");
+    let rest = Options {
+        resume: true,
+        ..options(&out, 2)
+    };
+    // As many showers by the same name.
+    changed(&path, |showers| showers.layers[3 * 1260 + 500] += 1.5);
+    let error = trained(&rest).expect_err("other cells").to_string();
+    assert!(error.contains("the run's data is 64 events of"), "{error}");
+    changed(&path, |showers| showers.energy[9] += 1.0);
+    let error = trained(&rest).expect_err("other energies").to_string();
+    assert!(error.contains("the run's data is 64 events of"), "{error}");
+    changed(&path, |_| {});
+    trained(&rest).expect("another iteration");
+}
+
+#[test]
 fn odd_showers_train_or_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("odd.h5");
