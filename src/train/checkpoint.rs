@@ -19,7 +19,6 @@ pub(super) struct Position {
     pub model: String,
     pub config: serde_json::Value,
     pub seed: u64,
-    pub batch: usize,
     pub iteration: u64,
     pub iterations: u64,
     /// How often a step of each kind was taken.

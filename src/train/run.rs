@@ -37,8 +37,9 @@ pub fn train(
         set = set.limited(events.clone())?;
     }
     let set = summary::seen_by(system.as_ref(), set, &names)?;
-    let (about, means) = summary::summarise(system.as_ref(), &set, &names)?;
+    let (mut about, means) = summary::summarise(system.as_ref(), &set, &names)?;
     let batch = options.batch.unwrap_or(system.batch());
+    about.config = settings(system.as_ref(), batch);
     let folder = &options.out;
     let at = |name: &str| folder.join(name);
     let (checkpoint_path, losses_path, weights) = (
@@ -125,7 +126,7 @@ pub fn train(
                     .set(gpu, &t.name, &t.values)?;
             }
             crate::files::make_folder(folder)?;
-            write_config(&at("config.toml"), session.system(), options)?;
+            write_config(&at("config.toml"), &about, options)?;
             keeper.begin()?;
             let log = Log::new(columns);
             crate::files::write_atomically(&losses_path, log.header().as_bytes())?;
@@ -155,9 +156,8 @@ pub fn train(
             let (taken, turns) = session.counters();
             let position = Position {
                 model: session.system().name().into(),
-                config: session.system().config(),
+                config: about.config.clone(),
                 seed: options.seed,
-                batch,
                 iteration,
                 iterations,
                 taken,
@@ -248,9 +248,18 @@ fn loss_columns(session: &mut Session) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The configuration of a system with the batch that it is trained in.
+fn settings(system: &dyn System, batch: usize) -> serde_json::Value {
+    let mut config = system.config();
+    if let Some(own) = config.get_mut("batch") {
+        *own = batch.into();
+    }
+    config
+}
+
 /// The model with its configuration, and of the run's own settings what shapes its folder.
-fn write_config(path: &Path, system: &dyn System, options: &Options) -> Result<()> {
-    let mut table = serde_json::json!({ "model": system.name(), "config": system.config() });
+fn write_config(path: &Path, about: &Metadata, options: &Options) -> Result<()> {
+    let mut table = serde_json::json!({ "model": about.model, "config": about.config });
     if let Some(watch) = &options.watch {
         table["watch"] = serde_json::json!(watch);
     }
@@ -261,7 +270,7 @@ fn write_config(path: &Path, system: &dyn System, options: &Options) -> Result<(
     crate::files::write_atomically(path, text.as_bytes())
 }
 
-/// Refuses to go on with another model, configuration, seed, batch or data than the checkpoint's.
+/// Refuses to go on with another model, configuration, seed or data than the checkpoint's.
 fn fits(
     position: &Position,
     system: &dyn System,
@@ -282,14 +291,12 @@ fn fits(
     // Opened, so that settings which an older version did not know have their values here too.
     let stored = models::open(&position.model, position.config.clone())
         .map_err(|e| Error::format(path, e.to_string()))?;
-    if let Some((setting, stored, given)) = difference(&stored.config(), &system.config()) {
+    let given = settings(system, batch);
+    if let Some((setting, stored, given)) = difference(&stored.config(), &given) {
         return differs(&setting, stored, given);
     }
     if position.seed != options.seed {
         return differs("seed", &position.seed, &options.seed);
-    }
-    if position.batch != batch {
-        return differs("batch", &position.batch, &batch);
     }
     if position.data != data {
         return differs("data", &position.data, &data);

@@ -108,6 +108,10 @@ fn a_resumed_run_is_the_run_that_never_stopped() {
     assert!(error.contains("seed is 5, not 6"), "{error}");
     let settings = fs::read_to_string(whole.join("config.toml")).expect("the settings");
     assert!(
+        settings.contains("\nbatch = 16\n"),
+        "that of the run: {settings}"
+    );
+    assert!(
         settings.contains("\naverage = 0.005\n"),
         "an f32 as it was given: {settings}"
     );
