@@ -96,7 +96,7 @@ impl Reconstructor {
         self.system.origin()
     }
 
-    /// Features of showers of which it sees a part, or the sum over layers; there cells below `threshold` are empty.
+    /// Features of showers of which it sees a part, or sums over layers; there cells below `threshold` are empty.
     ///
     /// # Errors
     /// [`Error::Config`] if they do not fit.

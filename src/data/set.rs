@@ -94,7 +94,7 @@ impl ShowerSet {
         })
     }
 
-    /// The same showers cut to `shape`: from `origin` on if given; else whole, or summed over layers if `shape` has one.
+    /// The same showers cut to `shape`, or summed over layers: see [`View::between`].
     ///
     /// # Errors
     /// [`Error::Config`] if they do not fit.

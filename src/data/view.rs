@@ -1,4 +1,4 @@
-//! Part of the showers of a file, or their sum over layers: what a system sees of them.
+//! Part of the showers of a file, or sums of their layers: what a system sees of them.
 
 use super::{ShowerInfo, Showers};
 use crate::{Error, Result};
@@ -26,8 +26,11 @@ impl Cell for f64 {
 pub enum View {
     /// As they are.
     Whole,
-    /// Summed over all layers, which makes images: one layer is left.
-    SumLayers,
+    /// Summed over blocks of neighbouring layers, all of one size.
+    SumLayers {
+        /// Layers that are left, of which the showers have a multiple; one makes images.
+        left: usize,
+    },
     /// The cells from `origin` on, `shape` of them along each axis.
     Crop {
         /// First layer and cell.
@@ -38,8 +41,8 @@ pub enum View {
 }
 
 impl View {
-    /// The view in which showers of shape `from` have shape `to`: cut at `origin` if there is one; else the same, or the sum
-    /// over layers.
+    /// The view in which showers of shape `from` have shape `to`: cut at `origin` if there is one; else the same, or summed
+    /// over blocks of layers where `to` has fewer.
     ///
     /// # Errors
     /// [`Error::Config`] if there is no such view.
@@ -52,9 +55,11 @@ impl View {
                 "showers are {from:?} (layers, x, y), too small for {to:?} from {origin:?} on"
             ))),
             None if from == to => Ok(Self::Whole),
-            None if to == [1, from[1], from[2]] => Ok(Self::SumLayers),
+            None if to[1..] == from[1..] && from[0].is_multiple_of(to[0]) => {
+                Ok(Self::SumLayers { left: to[0] })
+            }
             None => Err(Error::Config(format!(
-                "showers are {from:?} (layers, x, y), expected {to:?}"
+                "showers are {from:?} (layers, x, y), expected {to:?} or a multiple of its layers"
             ))),
         }
     }
@@ -63,12 +68,12 @@ impl View {
     pub fn info(self, info: &ShowerInfo) -> ShowerInfo {
         let shape = match self {
             Self::Whole => info.shape,
-            Self::SumLayers => [1, info.shape[1], info.shape[2]],
+            Self::SumLayers { left } => [left, info.shape[1], info.shape[2]],
             Self::Crop { shape, .. } => shape,
         };
         ShowerInfo {
             shape,
-            // Part of the layers, or their sum, are voxels no longer.
+            // Part of the layers, or their sums, are voxels no longer.
             polar: info.polar.clone().filter(|_| self == Self::Whole),
             ..info.clone()
         }
@@ -80,21 +85,21 @@ impl View {
         let row = from[2];
         let (shape, layers) = match self {
             Self::Whole => return showers,
-            Self::SumLayers => {
+            Self::SumLayers { left } => {
                 let image = from[1] * from[2];
-                let mut layers = Vec::with_capacity(showers.len() * image);
+                let mut layers = Vec::with_capacity(showers.len() * left * image);
                 // In double precision: thirty layers of very different energies meet in one cell.
                 let mut sums = vec![0.0f64; image];
-                for shower in showers.layers.chunks_exact(showers.cells()) {
+                for block in showers.layers.chunks_exact(from[0] / left * image) {
                     sums.fill(0.0);
-                    for layer in shower.chunks_exact(image) {
+                    for layer in block.chunks_exact(image) {
                         sums.iter_mut()
                             .zip(layer)
                             .for_each(|(s, &e)| *s += e.into());
                     }
                     layers.extend(sums.iter().map(|&s| T::from_sum(s)));
                 }
-                ([1, from[1], from[2]], layers)
+                ([left, from[1], from[2]], layers)
             }
             Self::Crop { origin, shape } => {
                 let mut layers =

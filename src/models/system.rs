@@ -103,8 +103,9 @@ pub trait System: Send + Sync {
         true
     }
 
-    /// Where in a larger shower of the data this system's shower lies (z, x, y); `None` for the same place and shape, or
-    /// for the sum over layers where [`shape`](Self::shape) has one layer.
+    /// Where in a larger shower of the data this system's shower lies (z, x, y); `None` for the same place and shape. Where
+    /// [`shape`](Self::shape) has fewer layers, each is then the sum of as many neighbouring ones of the data: five of
+    /// thirty are sums of six, one is the sum of all.
     fn origin(&self) -> Option<[usize; 3]> {
         None
     }

@@ -78,7 +78,7 @@ impl FileSample {
             self.info.geometry = Geometry::Grid(shape);
         }
         // Sums are in double precision, whatever the file has.
-        self.info.single &= self.view != View::SumLayers;
+        self.info.single &= !matches!(self.view, View::SumLayers { .. });
         Ok(self)
     }
 

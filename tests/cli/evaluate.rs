@@ -334,6 +334,25 @@ fn images_and_parts_are_compared_with_whole_showers() {
     // Without a threshold it would be equal: fewer cells are below it in a sum.
     assert!(mean(&images) > mean(&report(&whole, "report.json")));
 
+    // Blocks of layers, against six or three of each; what does not divide is said.
+    let layers = |name: &str, layers: usize| {
+        let path = folder.path().join(name);
+        write(&path, &ShowerInfo::new([layers, 4, 4]), 60, 3);
+        path
+    };
+    let (six, three, four) = (layers("6.h5", 6), layers("3.h5", 3), layers("4.h5", 4));
+    let blocks = |reference, generated| {
+        let mut args = arguments(text(reference), text(generated), &out);
+        args.push("--sum-layers");
+        args
+    };
+    for (reference, generated) in [(&six, &three), (&three, &six)] {
+        assert_eq!(calogen(&blocks(reference, generated)).status, 0);
+        let profile = &report(&out, "report.json")["profiles"]["longitudinal"];
+        assert_eq!(profile["reference"].as_array().map(Vec::len), Some(3));
+    }
+    complains(1, &blocks(&six, &four), &["[6, 4, 4]", "[4, 4, 4]"]);
+
     // The first layer alone, against all seven.
     let part = folder.path().join("part.h5");
     let mut info = ShowerInfo::new([1, 12, 15]);

@@ -1,6 +1,6 @@
 //! Showers seen in part, or summed over layers.
 
-use calogen::data::{ShowerSet, View};
+use calogen::data::{ShowerSet, Showers, View};
 
 use super::{CELLS, SHAPE, cells, file, plain, says, showers};
 
@@ -34,6 +34,34 @@ fn a_sum_over_layers_is_an_image() {
     });
     assert_eq!(image.layers, wanted.collect::<Vec<_>>());
     assert_eq!(View::between(SHAPE, SHAPE, None).unwrap(), View::Whole);
+}
+
+#[test]
+fn fewer_layers_are_sums_of_neighbours() {
+    let all = cells(2);
+    for (left, block) in [(3, 2), (2, 3)] {
+        let showers = Showers {
+            shape: [6, 1, 5],
+            ..showers(2)
+        };
+        let view = View::between(showers.shape, [left, 1, 5], None).unwrap();
+        let sums = view.apply(showers);
+        assert_eq!(sums.shape, [left, 1, 5]);
+        let mut wanted = Vec::new();
+        for layer in all.chunks(block * 5) {
+            wanted.extend((0..5).map(|i| (0..block).map(|z| layer[z * 5 + i]).sum::<f32>()));
+        }
+        assert_eq!(sums.layers, wanted);
+    }
+}
+
+#[test]
+fn layers_that_do_not_divide_are_an_error() {
+    for layers in [4, 0, 12] {
+        let error = View::between([6, 1, 5], [layers, 1, 5], None).unwrap_err();
+        let to = format!("[{layers}, 1, 5]");
+        says(&error.to_string(), &["[6, 1, 5]", &to, "multiple"]);
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn decoded_draws_are_generated_showers() {
     // More than a batch, and no whole number of them.
     let n = 70;
     let file = ShowerFile::open(sample()).expect("the sample");
-    let showers = View::SumLayers.apply(file.read(0..n).expect("showers"));
+    let showers = View::SumLayers { left: 1 }.apply(file.read(0..n).expect("showers"));
     let conditions = showers.labels(&system.conditions()).expect("labels");
     let drawn = codec.draw(&conditions, 3).expect("codes");
     assert_eq!(drawn.len(), n * 5);

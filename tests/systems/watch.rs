@@ -206,7 +206,7 @@ fn the_figures_are_those_of_the_report(run: &Path, seen: &[calogen::train::Seen]
     let file = ShowerFile::open(sample()).expect("the sample");
     let n = file.len();
     let rows: Vec<usize> = (0..EVENTS).map(|i| i * n / EVENTS).collect();
-    let held = View::SumLayers.apply(file.read(0..n).expect("showers").gather(&rows));
+    let held = View::SumLayers { left: 1 }.apply(file.read(0..n).expect("showers").gather(&rows));
     let mut generator = Generator::new(gpu(), weights, &kept).expect("a generator");
     let names = generator.label_names();
     let labels = LabelRows {

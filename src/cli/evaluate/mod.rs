@@ -49,7 +49,8 @@ pub struct Args {
     /// Folder for the report, made if absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Sum the layers of every file that has more than one: compares images
+    /// Sum neighbouring layers of every file, so that it has as many as the file with the fewest; where all have as many,
+    /// sum all of them, which compares images
     #[arg(long, conflicts_with = "origin")]
     sum_layers: bool,
     /// First layer, row and column of the reference's showers that are compared, as many of each as the generated have:
@@ -124,20 +125,23 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         };
         return args.scan.run(&setting, global);
     }
-    let open = |path: &PathBuf| {
-        let sample = FileSample::open_as(path, &voxels)?;
-        let [_, x, y] = sample.file().info().shape;
-        match args.sum_layers {
-            true => sample.viewed([1, x, y], None),
-            false => Ok(sample),
-        }
-    };
+    let open = |path: &PathBuf| FileSample::open_as(path, &voxels);
     let mut reference = open(&args.reference)?;
     if let Some(events) = &args.reference_events {
         reference = reference.limited(events.clone())?;
     }
-    let like = |path| open(path).map(|sample| sample.arranged_like(&reference));
-    let generated: Vec<FileSample> = args.generated.iter().map(like).collect::<Result<_>>()?;
+    let mut generated: Vec<FileSample> = args.generated.iter().map(open).collect::<Result<_>>()?;
+    if args.sum_layers {
+        let left = layers_left(std::iter::once(&reference).chain(&generated));
+        let summed = |sample: FileSample| {
+            let [_, x, y] = sample.file().info().shape;
+            sample.viewed([left, x, y], None)
+        };
+        reference = summed(reference)?;
+        generated = generated.into_iter().map(summed).collect::<Result<_>>()?;
+    }
+    let like = |sample: FileSample| sample.arranged_like(&reference);
+    let generated: Vec<FileSample> = generated.into_iter().map(like).collect();
     if let (Some(origin), Some(first)) = (args.origin, generated.first()) {
         reference = reference.viewed(first.file().info().shape, Some(origin))?;
     }
@@ -182,6 +186,17 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             let tables: Vec<String> = all.iter().map(Evaluation::to_string).collect();
             output::print(&tables.join("\n\n"))
         }
+    }
+}
+
+/// Layers that are left of every sample where they are summed.
+fn layers_left<'a>(samples: impl Iterator<Item = &'a FileSample>) -> usize {
+    let mut layers: Vec<usize> = samples.map(|s| s.file().info().shape[0]).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    match layers[..] {
+        [fewest, _, ..] => fewest,
+        _ => 1,
     }
 }
 
