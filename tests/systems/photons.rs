@@ -100,6 +100,27 @@ fn a_wgan_goes_through_its_phases() {
 }
 
 #[test]
+fn layers_are_channels_of_autoencoders() {
+    let sizes = |name: &str, layers: usize| {
+        let mut config = models::preset(name, Preset::Paper)
+            .expect("the preset")
+            .config();
+        config["shape"] = vec![layers, 30, 30].into();
+        sizes(models::open(name, config).expect("layers").as_ref())
+    };
+    // A pixel more is a row of 400 and a column of as many with a bias; a channel more a kernel of 16 to 16 channels each
+    // way and a bias per pixel.
+    for (name, encoder, decoder) in [
+        ("vae", 3600 * 400, 3600 * 401),
+        ("vae-energy", 4 * 256, 4 * 256 + 3600),
+    ] {
+        let (one, five) = (sizes(name, 1), sizes(name, 5));
+        assert_eq!(five[0].1 - one[0].1, encoder, "{name}");
+        assert_eq!(five[1].1 - one[1].1, decoder, "{name}");
+    }
+}
+
+#[test]
 fn bad_configurations_of_photon_systems_name_what_is_wrong() {
     let error = |name: &str, change: &dyn Fn(&mut serde_json::Value)| {
         let mut config = models::preset(name, Preset::Small)
@@ -111,7 +132,7 @@ fn bad_configurations_of_photon_systems_name_what_is_wrong() {
             .expect("an error")
             .to_string()
     };
-    assert!(error("vae", &|c| c["shape"] = vec![2, 30, 30].into()).contains("one layer"));
+    assert!(error("vae", &|c| c["shape"] = vec![0, 30, 30].into()).contains("a layer"));
     assert!(error("vae", &|c| c["losses"]["mes"] = 1.into()).contains("mes"));
     let prediction = error("vae", &|c| c["losses"]["energy_prediction"] = 1.into());
     assert!(prediction.contains("conditional"), "{prediction}");

@@ -8,7 +8,7 @@ from . import common
 
 
 def cases():
-    """Every loss and switch at least once: dense and convolutional, conditional or not, three kinds of critic."""
+    """Every loss and switch at least once: dense and convolutional, conditional or not, three kinds of critic, two layers."""
     off = dict(
         mse=0.0, pooled=[], kld=0.0, kld_warm_up=0, sum_scale=1e-2, energy_sum=0.0, energy_sum_l1=0.0, energy_log_sum=0.0,
         energy_sum_log=0.0, energy_prediction=0.0, cutoff=0.5, cut_sum=0.0, cut_sum_l1=0.0,
@@ -64,6 +64,14 @@ def cases():
             ),
             **turns,
         ),
+        "vae-layers": dict(
+            model="vae-adversarial",
+            config=dict(
+                base, shape=[2, 13, 11], losses=dict(every, energy_prediction=1.0), conditional=True, networks=convolutional,
+                adversary=dict(critic, pairs=True, observables=True), betas=[0.5, 0.9],
+            ),
+            **dict(turns, shape=[2, 13, 11]),
+        ),
     }
 
 
@@ -89,13 +97,14 @@ def encode(ctx, image, energy):
 
 def decode(ctx, z, energy):
     c = ctx.config["networks"]
-    sizes = [ctx.config["shape"][1:]]
+    layers, *extents = ctx.config["shape"]
+    sizes = [extents]
     for k in c["convs"]:
         sizes.append([(s + 2 * k["padding"] - k["kernel"]) // k["stride"] + 1 for s in sizes[-1]])
     x = z if energy is None else torch.cat([z, energy], 1)
     for i, width in enumerate(reversed(c["hidden"])):
         x = leaky_relu(ctx.linear(f"decoder.dense{i}", x, width), c["slope"])
-    channels = [1] + [k["channels"] for k in c["convs"]]
+    channels = [layers] + [k["channels"] for k in c["convs"]]
     h, w = sizes[-1]
     x = ctx.linear(f"decoder.dense{len(c['hidden'])}", x, channels[-1] * h * w).reshape(-1, channels[-1], h, w)
     for i in reversed(range(len(c["convs"]))):
@@ -104,17 +113,18 @@ def decode(ctx, z, energy):
         more = [sizes[i][a] - ((sizes[i + 1][a] - 1) * k["stride"] - 2 * k["padding"] + k["kernel"]) for a in (0, 1)]
         x = ctx.conv_transpose(f"decoder.up{i}", x, channels[i], k["kernel"], k["stride"], k["padding"], more, bias=i > 0)
     if c["convs"]:
-        x = x + ctx.p("decoder.pixels.bias", 1, *sizes[0])
+        x = x + ctx.p("decoder.pixels.bias", layers, *extents)
     return x.relu()
 
 
 def rings(config, image):
-    """Energy in rings of one cell, [N,rings]."""
+    """Energy in rings of one cell, of all layers together, [N,rings]."""
+    image = image.sum(1)
     h, w = image.shape[-2:]
     i, j = np.indices((h, w))
     ring = np.floor(np.hypot(i - (h - 1) / 2, j - (w - 1) / 2)).astype(int)
     count = config["losses"]["rings"]
-    return torch.stack([image[:, 0, torch.tensor(ring == r)].sum(1) for r in range(count)], 1)
+    return torch.stack([image[:, torch.tensor(ring == r)].sum(1) for r in range(count)], 1)
 
 
 def critic(ctx, image, candidate, energy):

@@ -8,7 +8,8 @@ use crate::models::{Preprocess, Preset};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Extents of an image (1, rows, columns); a shower of more layers is summed over them.
+    /// Extents of an image (layers, rows, columns), 1 or more layers. They are channels of the convolutions, and a shower of
+    /// more is summed over blocks of them.
     pub shape: [usize; 3],
     /// How cell energies are seen.
     pub preprocess: Preprocess,

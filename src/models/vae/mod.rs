@@ -2,8 +2,9 @@
 //! arXiv:2005.05334): a default one, one with losses on pooled pixels, one whose reconstructions a critic judges, and one
 //! that takes the energy wanted.
 //!
-//! Showers are summed along the beam, then their logarithm is taken. The deck gives losses; the sizes are choices. Each loss
-//! has its weight in the configuration, and the four names are four settings of it.
+//! Showers are summed along the beam, all layers or (as a later variant did) blocks of them, then their logarithm is taken.
+//! The deck gives losses; the sizes are choices. Each loss has its weight in the configuration, and the four names are four
+//! settings of it.
 
 mod config;
 mod networks;
@@ -45,8 +46,8 @@ impl Family for Vae {
 
     fn new(name: &'static str, config: Config) -> Result<Self> {
         require(
-            config.shape[0] == 1,
-            "shape must have one layer: [1, rows, columns]",
+            config.shape[0] > 0,
+            "shape must have a layer: [layers, rows, columns]",
         )?;
         require(config.latent > 0, "latent must be at least 1")?;
         require(!config.rates.is_empty(), "rates must not be empty")?;

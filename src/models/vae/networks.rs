@@ -36,7 +36,7 @@ pub(super) struct Code<'t> {
 }
 
 impl Vae {
-    /// An image `[1,H,W,N]` as networks see it, with its energy `[1,N]` if the model is conditional.
+    /// An image `[Z,H,W,N]` as networks see it, with its energy `[1,N]` if the model is conditional.
     pub(super) fn encode<'t>(
         &self,
         net: &Net<'t>,
@@ -64,7 +64,7 @@ impl Vae {
         }
     }
 
-    /// The image `[1,H,W,N]` of a latent `[latent,N]`, with the energy's if the model is conditional.
+    /// The image `[Z,H,W,N]` of a latent `[latent,N]`, with the energy's if the model is conditional.
     pub(super) fn decode<'t>(
         &self,
         net: &Net<'t>,
@@ -72,7 +72,7 @@ impl Vae {
         energy: Option<Var<'t>>,
     ) -> Var<'t> {
         let c = &self.config.networks;
-        let [_, rows, columns] = self.config.shape;
+        let [layers, rows, columns] = self.config.shape;
         let mut extents = vec![[rows, columns]];
         for (i, k) in c.convs.iter().enumerate() {
             let larger = extents[i];
@@ -84,7 +84,7 @@ impl Vae {
                 .linear(&format!("dense{i}"), x, width)
                 .leaky_relu(c.slope);
         }
-        let channels = c.convs.last().map_or(1, |k| k.channels);
+        let channels = c.convs.last().map_or(layers, |k| k.channels);
         let [h, w] = extents[c.convs.len()];
         let name = format!("dense{}", c.hidden.len());
         // Pixels start above 0: where the last ReLU is flat a pixel would stay empty for good.
@@ -96,7 +96,10 @@ impl Vae {
             .reshape(&[channels, h, w, latent.extent(1)]);
         for (i, k) in c.convs.iter().enumerate().rev() {
             x = x.leaky_relu(c.slope);
-            let channels = if i == 0 { 1 } else { c.convs[i - 1].channels };
+            let channels = match i {
+                0 => layers,
+                _ => c.convs[i - 1].channels,
+            };
             // The rows that the stride rounded away.
             let more = [0, 1].map(|axis| {
                 let least = (extents[i + 1][axis] - 1) * k.stride + k.kernel;
@@ -111,7 +114,7 @@ impl Vae {
         x.relu()
     }
 
-    /// The critic's value of a candidate `[1,H,W,N]` for an image, `[1,N]`.
+    /// The critic's value of a candidate `[Z,H,W,N]` for an image, `[1,N]`.
     pub(super) fn judge<'t>(
         &self,
         net: &Net<'t>,
@@ -144,22 +147,21 @@ impl Vae {
 
     /// What a critic is shown of an image beside it, each of the size of one: `[rings + 2, N]`.
     fn observables<'t>(&self, seen: Var<'t>) -> Var<'t> {
-        let [_, rows, columns] = self.config.shape;
+        let pixels: usize = self.config.shape.iter().product();
         let n = seen.extent(3);
         // Bounded, so that a wild cell of an untrained decoder does not overflow.
         let cells = match self.config.preprocess.log {
             true => seen.clamp(-1.0, 12.0).expm1(),
             false => seen,
-        }
-        .reshape(&[rows, columns, n]);
+        };
         let t = &self.config.losses;
         let (hit, width) = self.hit_seen();
         let hits = losses::soft_occupancy(seen, hit, width).reshape(&[1, n]);
         Var::concat(
             &[
-                losses::radial_profile(cells, t.rings).log1p(),
-                cells.sum(&[0, 1]).reshape(&[1, n]).log1p(),
-                hits * (10.0 / (rows * columns) as f32),
+                losses::radial_profile(cells.sum(&[0]), t.rings).log1p(),
+                cells.sum(&[0, 1, 2]).reshape(&[1, n]).log1p(),
+                hits * (10.0 / pixels as f32),
             ],
             0,
         )

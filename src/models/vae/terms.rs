@@ -12,7 +12,7 @@ const BATCH_FLOOR: f32 = 1e-4;
 /// A loss: its name, weight and value.
 pub(super) type Term<'t> = (&'static str, f32, Var<'t>);
 
-/// An image and its reconstruction, `[1,H,W,N]`.
+/// An image and its reconstruction, `[Z,H,W,N]`.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'t> {
     /// The image.
@@ -47,19 +47,20 @@ impl Terms {
     /// Every loss with a weight that compares images: `seen` as networks see them, `cells` in the file's unit.
     pub(super) fn compare<'t>(&self, seen: Pair<'t>, cells: Pair<'t>) -> Vec<Term<'t>> {
         let rank = cells.real.shape();
-        let [_, rows, columns, n] = rank[..] else {
+        let [layers, rows, columns, n] = rank[..] else {
             return Vec::new();
         };
+        let pixels = layers * rows * columns;
         let sum = |x: Var<'t>| x.sum(&[0, 1, 2]);
         let scaled = |x: Var<'t>| sum(x) * self.sum_scale;
         let above = |x: Var<'t>| sum(x.cut_below(x.tape().full(self.cutoff, &[])));
         let shares = |x: Var<'t>| {
-            let rings = losses::radial_profile(x.reshape(&[rows, columns, n]), self.rings);
+            let rings = losses::radial_profile(x.sum(&[0]), self.rings);
             rings / (sum(x) + FLOOR)
         };
         let hits = |x: Var<'t>| {
             let hit = self.hit.ln_1p();
-            losses::soft_occupancy(x.log1p(), hit, 0.25 * hit) * (1.0 / (rows * columns) as f32)
+            losses::soft_occupancy(x.log1p(), hit, 0.25 * hit) * (1.0 / pixels as f32)
         };
         let over_batch = |x: Var<'t>| x.sum(&[3]);
         let sorted = |x: Var<'t>| x.flatten().sort_descending(0).0;
