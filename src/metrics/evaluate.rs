@@ -130,7 +130,8 @@ pub fn compare_all(
             figures: figures.clone(),
             errors: errors.clone(),
         };
-        let (figures, errors) = Pair::new(pair, &edges).compare(options.bootstrap);
+        let pair = Pair::new(pair, &edges);
+        let (figures, errors) = pair.compare(options.bootstrap);
         Ok(Evaluation {
             reference: SampleSummary::of(reference),
             generated: SampleSummary::of(generated),
@@ -139,6 +140,7 @@ pub fn compare_all(
             mip: reference.kept.info.mip,
             shower_start_definition: options.shower_start.name(),
             figures,
+            fidelity_terms: pair.fidelity_terms(),
             calochallenge: None,
             classifier: None,
             frechet_regression_distance: None,

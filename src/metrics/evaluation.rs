@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::drawn::Side;
 use super::{
-    Amplification, Classifier, Distances, Figures, Halves, HighLevel, InceptionDistance,
-    Regression, RelevanceMaps,
+    Amplification, Classifier, Distances, FidelityTerm, Figures, Halves, HighLevel,
+    InceptionDistance, Regression, RelevanceMaps,
 };
 use crate::observables::{Bootstrap, Geometry};
 
@@ -28,6 +28,9 @@ pub struct Evaluation {
     /// What is compared.
     #[serde(flatten)]
     pub figures: Figures,
+    /// What a scan averages in place of the terms of `fidelity_score`.
+    #[serde(skip)]
+    pub fidelity_terms: Vec<FidelityTerm>,
     /// High-level features of the CaloChallenge, where showers are voxels in r and α.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calochallenge: Option<HighLevel>,

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use super::channels::{ChannelSums, channel_edges, channel_sums};
 use super::correlation::{Correlation, correlation};
 use super::drawn::{CELL_ENERGY, Drawn, Side, Which};
-use super::fidelity::fidelity;
+use super::fidelity::{FidelityTerm, fidelity, fidelity_terms};
 use super::histogram::{Binning, Histogram};
 use super::layers::{Depth, LayerCorrelation, depth, depth_bins, layer_correlation};
 use super::leaves::{errors, leaves};
@@ -170,6 +170,12 @@ impl<'a> Pair<'a> {
         let figures = self.figures(0);
         let errors = errors(&figures, bootstrap, |replica| self.figures(replica));
         (figures, errors)
+    }
+
+    /// What a scan averages over its epochs.
+    pub fn fidelity_terms(&self) -> Vec<FidelityTerm> {
+        let [a, b] = self.sides.map(|(side, which)| side.draw(which, 0));
+        fidelity_terms(&a, &b, &self.groups)
     }
 
     fn figures(&self, replica: usize) -> Figures {

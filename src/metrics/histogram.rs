@@ -38,6 +38,16 @@ impl Binning {
         })
     }
 
+    /// Bins of `reference` alone, the same whatever is compared with it: `bins` equal ones from its least to its largest
+    /// value times `margins`, and one below and one above without an end, where outliers are counted. `None` if it is empty.
+    pub fn of(reference: &Sorted, margins: [f64; 2], bins: usize) -> Option<Self> {
+        let (least, largest) = reference.ends()?;
+        let mut all = Self::equal(margins[0] * least, margins[1] * largest, bins);
+        all.edges.insert(0, f64::NEG_INFINITY);
+        all.edges.push(f64::INFINITY);
+        Some(all)
+    }
+
     /// Number of bins.
     pub fn bins(&self) -> usize {
         self.edges.len().saturating_sub(1)
@@ -51,6 +61,7 @@ impl Binning {
             return None;
         }
         let last = self.bins().checked_sub(1)?;
+        // NaN, which is the first bin, where the outermost have no end.
         let guess = (value - low) / (high - low) * self.bins() as f64;
         let mut k = (guess as usize).min(last);
         while k > 0 && value < self.edges[k] {

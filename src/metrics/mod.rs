@@ -50,7 +50,7 @@ pub use distances::{
 };
 pub use evaluate::{Options, agree, compare_all, evaluate, evaluate_all};
 pub use evaluation::{Evaluation, SampleSummary};
-pub use fidelity::{fidelity_by_epoch, fidelity_terms};
+pub use fidelity::{FidelityTerm, fidelity_by_epoch};
 pub use figure::Figure;
 pub use figures::{Comparison, Figures, Half, Halves};
 pub use frechet::frechet_distance;

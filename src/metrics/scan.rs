@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, fidelity_by_epoch, fidelity_terms};
+use super::{Evaluation, fidelity_by_epoch};
 
-/// Before the name of each divergence that a fidelity score averages.
+/// Before the name of each √JSD that a fidelity score by epoch averages, and of each JSD.
 pub const TERM: &str = "fidelity:";
+const TERM_JSD: &str = "fidelity_jsd:";
 /// Names of the two fidelity scores over epochs, see [`Scan::summarise`].
 const CODE: &str = "fidelity_score_by_epoch";
 const DECK: &str = "fidelity_score_by_epoch_jsd";
@@ -26,6 +27,12 @@ pub struct Scan {
     pub seed: u64,
     /// The regressor of `frd`, if one was given.
     pub regressor: Option<String>,
+    /// Showers in each of two halves of the reference: `events`, or fewer where it has not twice as many.
+    #[serde(default)]
+    pub halves_events: usize,
+    /// Every figure but the scores by epoch, of these two halves compared: what is noise.
+    #[serde(default)]
+    pub halves: BTreeMap<String, Option<f64>>,
     /// A digest of all that the figures depend on but the weights: a scan goes on only from one of the same.
     #[serde(default)]
     pub fingerprint: String,
@@ -98,19 +105,15 @@ impl Scan {
     /// Computes what needs all epochs: the fidelity scores by epoch, the best weights, the rank correlations.
     ///
     /// A fidelity score by epoch divides each observable by its mean over the epochs, then takes the mean over the
-    /// observables, so that 1 is the average epoch. `fidelity_score_by_epoch` is of square roots of divergences (as the
-    /// published code of the Fréchet Regression Distance), `…_jsd` of the divergences themselves (as its slides).
+    /// observables, so that 1 is the average epoch. `fidelity_score_by_epoch` is of `fidelity:NAME`, roots of divergences (as
+    /// the published code of the Fréchet Regression Distance), `…_jsd` of `fidelity_jsd:NAME`, the divergences themselves
+    /// (as its slides).
     pub fn summarise(&mut self) {
-        for (name, root) in [(CODE, true), (DECK, false)] {
+        for (name, term) in [(CODE, TERM), (DECK, TERM_JSD)] {
             let terms: Vec<&Vec<Option<f64>>> = (self.metrics.iter())
-                .filter_map(|(name, column)| name.starts_with(TERM).then_some(column))
+                .filter_map(|(name, column)| name.starts_with(term).then_some(column))
                 .collect();
-            let row = |k: usize| -> Option<Vec<f64>> {
-                let values = terms.iter().map(|column| column[k]);
-                values
-                    .map(|v| v.map(|v| if root { v.sqrt() } else { v }))
-                    .collect()
-            };
+            let row = |k: usize| terms.iter().map(|column| column[k]).collect();
             let rows: Vec<Option<Vec<f64>>> = (0..self.epochs.len()).map(row).collect();
             let whole: Vec<Vec<f64>> = rows.iter().flatten().cloned().collect();
             let mut scores = fidelity_by_epoch(&whole).into_iter();
@@ -173,23 +176,26 @@ impl fmt::Display for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "reference: {} ({} showers); {} weights",
+            "reference: {} ({} showers); {} weights; halves of the reference of {} showers each",
             self.reference,
             self.events,
-            self.epochs.len()
+            self.epochs.len(),
+            self.halves_events
         )?;
         write!(
             f,
-            "{:<28} {:>6} {:>8} {:>12} {:>6}",
-            "figure", "epoch", "step", "value", "rank"
+            "{:<28} {:>6} {:>8} {:>12} {:>12} {:>6}",
+            "figure", "epoch", "step", "value", "halves", "rank"
         )?;
         for (name, best) in &self.best {
             let epoch = best.epoch.map_or("-".into(), |n| n.to_string());
             let rank = self.rank_correlation.get(name).copied().flatten();
             let rank = rank.map_or("-".into(), |r| format!("{r:.2}"));
+            let halves = self.halves.get(name).copied().flatten();
+            let halves = halves.map_or("-".into(), |v| format!("{v:.5}"));
             write!(
                 f,
-                "\n{name:<28} {epoch:>6} {:>8} {:>12.5} {rank:>6}",
+                "\n{name:<28} {epoch:>6} {:>8} {:>12.5} {halves:>12} {rank:>6}",
                 best.step, best.value
             )?;
         }
@@ -197,7 +203,8 @@ impl fmt::Display for Scan {
     }
 }
 
-/// Every distance of an evaluation by name; the divergences of the fidelity score once more, as `fidelity:NAME`.
+/// Every distance of an evaluation by name; what the fidelity scores by epoch average is `fidelity:NAME` and
+/// `fidelity_jsd:NAME`, in the reference's own bins.
 pub fn scan_figures(evaluation: &Evaluation) -> BTreeMap<String, Option<f64>> {
     let figures = &evaluation.figures;
     let mut all = BTreeMap::new();
@@ -206,8 +213,9 @@ pub fn scan_figures(evaluation: &Evaluation) -> BTreeMap<String, Option<f64>> {
             all.insert(format!("{}:{kind}", o.name), value);
         }
     }
-    for (name, jsd) in fidelity_terms(&figures.observables, &figures.profiles) {
-        all.insert(format!("{TERM}{name}"), jsd);
+    for term in &evaluation.fidelity_terms {
+        all.insert(format!("{TERM}{}", term.name), term.root);
+        all.insert(format!("{TERM_JSD}{}", term.name), term.jsd);
     }
     let mean = figures.correlation.mean_abs_difference;
     all.insert("correlation_difference".into(), mean);

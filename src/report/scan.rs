@@ -1,5 +1,6 @@
 //! The page and the plots of a scan over a training.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Axis, Figure, Page, Plot, Role, Section, Series, Table};
@@ -48,17 +49,22 @@ impl ScanReport {
                 Section {
                     heading: "Scores by epoch".into(),
                     text: "The fidelity score by epoch divides each observable's divergence by its mean over the epochs, \
-                           then takes the mean over the observables: 1 is the average epoch, less is better. FRD is the \
-                           Fréchet Regression Distance over its mean. Curves of unit sum are comparable in shape alone."
+                           then takes the mean over the observables: 1 is the average epoch, less is better. Bins are \
+                           those of the reference alone, and what lies beyond them counts; energy sum and hits are \
+                           averaged over the incident energies. FRD is the Fréchet Regression Distance over its mean. \
+                           Curves of unit sum are comparable in shape alone."
                         .into(),
                     tables: Vec::new(),
                     plots: plots.iter().map(|(_, plot)| plot.clone()).collect(),
                 },
                 Section {
                     heading: "Best epochs".into(),
-                    text: "Where each figure is least, and Spearman's rank correlation of its epochs with the fidelity \
-                           score by epoch: 1 where both put the epochs in one order."
-                        .into(),
+                    text: format!(
+                        "Where each figure is least, the same figure of two halves of the reference with {} showers \
+                         each, and Spearman's rank correlation of its epochs with the fidelity score by epoch: 1 where \
+                         both put the epochs in one order.",
+                        scan.halves_events
+                    ),
                     tables: vec![best(scan)],
                     plots: Vec::new(),
                 },
@@ -160,7 +166,7 @@ fn divergences(scan: &Scan) -> Plot {
         let term = name.strip_prefix(TERM)?;
         // Observables that every shower of one layer has alike say nothing.
         let y = column(scan, name).filter(|y| y.iter().any(|v| *v > 0.0))?;
-        Some((term.to_owned(), y.iter().map(|v| v.sqrt()).collect()))
+        Some((term.to_owned(), y))
     };
     let curves = scan.metrics.keys().filter_map(curve).collect();
     let mut figure = figure(scan, "√JSD", curves);
@@ -170,20 +176,29 @@ fn divergences(scan: &Scan) -> Plot {
 
 fn best(scan: &Scan) -> Table {
     let row = |(name, best): (&String, &crate::metrics::Best)| {
-        let rank = scan.rank_correlation.get(name).copied().flatten();
+        let of = |all: &BTreeMap<String, Option<f64>>| all.get(name).copied().flatten();
+        let (halves, rank) = (of(&scan.halves), of(&scan.rank_correlation));
         vec![
             name.clone(),
             best.epoch.map_or("–".into(), |e| e.to_string()),
             best.step.to_string(),
             format!("{:.5}", best.value),
+            halves.map_or("–".into(), |v| format!("{v:.5}").replace('-', "−")),
             rank.map_or("–".into(), |r| format!("{r:.2}").replace('-', "−")),
         ]
     };
     Table {
         caption: String::new(),
-        columns: ["Figure", "Epoch", "Step", "Value", "Rank correlation"]
-            .map(String::from)
-            .into(),
+        columns: [
+            "Figure",
+            "Epoch",
+            "Step",
+            "Value",
+            "Halves",
+            "Rank correlation",
+        ]
+        .map(String::from)
+        .into(),
         rows: scan.best.iter().map(row).collect(),
     }
 }

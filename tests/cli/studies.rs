@@ -93,6 +93,8 @@ fn a_training_is_watched_scanned_and_looked_into() {
         .unwrap();
     let mean = scores.iter().map(|s| s.as_f64().unwrap()).sum::<f64>() / 2.0;
     assert!((mean - 1.0).abs() < 1e-9, "{scores:?}");
+    assert_eq!(found["halves_events"], 60);
+    assert!(found["halves"]["fidelity:n_hits"].is_number());
     for name in [
         "scan.csv",
         "scan.html",
@@ -114,6 +116,8 @@ fn a_training_is_watched_scanned_and_looked_into() {
     done(&[&evaluate[..], &part].concat());
     let of_part = json(&path("scan/scan.json"));
     assert_eq!(of_part["events"], 50);
+    assert_eq!(of_part["halves_events"], 25);
+    assert!(of_part["halves"]["fpd"].is_number());
     let reference = of_part["reference"].as_str().unwrap();
     assert!(reference.ends_with("showers 100:150"), "{reference}");
     assert_eq!(of_part["metrics"]["fpd"].as_array().unwrap().len(), 2);

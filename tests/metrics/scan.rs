@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use calogen::metrics::{Epoch, Scan, scan_figures, spearman};
 
-use crate::{close, compare, random};
+use crate::{Uniform, close, compare, random, sample};
 
 #[test]
 fn ranks_take_ties_and_gaps() {
@@ -87,4 +87,68 @@ fn a_scan_finds_the_best_weights_and_survives_its_file() {
     );
     assert_eq!(scan.metrics["frd"], [None, None, None, Some(0.5)]);
     assert_eq!(scan.metrics["n_hits:w1"].len(), 4);
+}
+
+/// √JSD of two samples, in bins from `low` to `high` and one beyond each end.
+fn root_jsd(a: &[f64], b: &[f64], low: f64, high: f64, bins: usize) -> f64 {
+    let shares = |of: &[f64]| {
+        let mut shares = vec![0.0; bins + 2];
+        for v in of {
+            let bin = ((v - low) / (high - low) * bins as f64).floor() + 1.0;
+            shares[bin.clamp(0.0, bins as f64 + 1.0) as usize] += 1.0 / of.len() as f64;
+        }
+        shares
+    };
+    let half = |p: f64, m: f64| if p > 0.0 { 0.5 * p * (p / m).ln() } else { 0.0 };
+    let both = shares(a).into_iter().zip(shares(b));
+    let terms = both.map(|(p, q)| half(p, 0.5 * (p + q)) + half(q, 0.5 * (p + q)));
+    terms.sum::<f64>().sqrt()
+}
+
+#[test]
+fn scores_by_epoch_have_bins_of_the_reference_alone_and_go_energy_by_energy() {
+    let energy: Vec<f64> = (0..160).map(|i| [10.0, 40.0][i % 2]).collect();
+    let mut uniform = Uniform(3);
+    let mut cells = |least: f64| -> Vec<f64> {
+        let cell = energy.iter().map(|e| e * (least + 0.4 * uniform.next()));
+        cell.collect()
+    };
+    let (reference, mut generated) = (cells(1.0), cells(1.1));
+    // Of one cell a shower, so that its energy sum is the cell's energy. An outlier widens the bins common to both samples.
+    generated[0] = 1e4;
+    let shape = [1, 1, 1];
+    let of = |cells: &[f64]| sample(shape, cells, &energy);
+    let figures = scan_figures(&compare(&of(&reference), &of(&generated)));
+    let ends = |of: &[f64]| {
+        let end = |pick: fn(f64, f64) -> f64| of.iter().copied().reduce(pick).unwrap();
+        (end(f64::min), end(f64::max))
+    };
+    let mut roots = Vec::new();
+    for which in 0..2 {
+        let pick = |of: &[f64]| {
+            of.iter()
+                .skip(which)
+                .step_by(2)
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        let (a, b) = (pick(&reference), pick(&generated));
+        let (least, largest) = ends(&a);
+        roots.push(root_jsd(&a, &b, 0.9 * least, 1.1 * largest, 50));
+    }
+    let (_, largest) = ends(&reference);
+    let cell = root_jsd(&reference, &generated, 0.0, 1.1 * largest, 100);
+    let found = |name: &str| figures[name].unwrap();
+    let close = |name: &str, want: f64| close(found(name), want);
+    close("fidelity:visible_energy", 0.5 * (roots[0] + roots[1]));
+    let squares = roots.iter().map(|r| r * r).sum::<f64>();
+    close("fidelity_jsd:visible_energy", 0.5 * squares);
+    close("fidelity:cell_energy", cell);
+    close("fidelity:n_hits", 0.0);
+    // In common bins all but the outlier are in the first.
+    let common = found("visible_energy:jsd").sqrt();
+    assert!(
+        common < 0.1 && roots[0].min(roots[1]) > 0.3,
+        "{common}, {roots:?}"
+    );
 }

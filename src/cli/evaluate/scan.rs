@@ -1,5 +1,6 @@
 //! `--scan`: weights of one training, one after the other.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use calogen::metrics::{
     Epoch, Options, Scan, distance_figures, evaluate, frechet_distance, scan_figures,
 };
 use calogen::models::{self, Weights};
-use calogen::observables::{Geometry, SampleInfo, SingleSample};
+use calogen::observables::{Geometry, Sample, SampleInfo, SingleSample, halves};
 use calogen::report::ScanReport;
 use calogen::{Error, Result};
 
@@ -30,7 +31,8 @@ pub struct ScanArgs {
     /// interrupted scan goes on where it was [default: none]
     #[arg(long, value_name = "DIR", conflicts_with_all = ["generated", "sum_layers", "origin", "classifier", "inception", "relevance", "amplification"])]
     scan: Option<PathBuf>,
-    /// Showers of the scan, evenly spread over the reference; as many are generated for their labels
+    /// Showers of the scan, evenly spread over the reference; as many are generated for their labels, and as many are in
+    /// each of two halves of the reference, whose figures are noise
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "scan", value_parser = clap::value_parser!(u64).range(2..))]
     scan_events: u64,
     /// Seed of the scan's showers
@@ -81,18 +83,13 @@ impl ScanArgs {
         }
         let set = set.viewed(system.shape(), system.origin())?;
         let held = set.spread(self.scan_events as usize)?;
-        let reference = sample(&set, held.layers.clone(), &held);
         let threshold = setting
             .options
             .threshold
             .or(set.info().threshold.map(f64::from))
             .unwrap_or(0.0);
-        let features = |showers: Showers| -> Result<Option<Vec<f64>>> {
-            let regressor = setting.regressor.as_ref();
-            let found = regressor.map(|r| r.network.features(showers, threshold));
-            found.transpose()
-        };
-        let of_reference = features(held.clone())?;
+        let see = |showers| Seen::new(&set, showers, setting.regressor.as_ref(), threshold);
+        let reference = see(held.clone())?;
         super::prepare(setting.out)?;
         let mut scan = Scan {
             reference: name,
@@ -102,7 +99,15 @@ impl ScanArgs {
             regressor: setting.regressor.as_ref().map(|r| r.name.clone()),
             ..Scan::default()
         };
-        scan.fingerprint = fingerprint(setting, &scan, &held, of_reference.as_deref());
+        scan.fingerprint = fingerprint(setting, &scan, &held, reference.features.as_deref());
+        // Twice as many showers, so that each half has as many as are generated: a Fréchet distance depends on that.
+        let twice = set.spread(2 * self.scan_events as usize)?;
+        scan.halves_events = twice.len() / 2;
+        if scan.halves_events > 0 {
+            let [first, second] = halves(twice.len()).map(|rows| see(twice.gather(&rows)));
+            scan.halves = first?.figures(&second?, setting, threshold)?;
+        }
+        drop(twice);
         let before = earlier(&setting.out.join("scan.json"), &scan.fingerprint);
         let stop = stop_on_interrupt("stopping after these weights; once more to stop at once")?;
         let progress = Progress::new("scan", "weights", files.len() as u64);
@@ -119,21 +124,7 @@ impl ScanArgs {
                 Some(known) => known,
                 None => {
                     let made = generate(&gpu, weights, path, &held, self.scan_seed)?;
-                    let generated = sample(&set, made.layers.clone(), &held);
-                    let mut found = evaluate(&reference, &generated, &setting.options)?;
-                    if let (Some(a), Some(b)) = (&of_reference, features(made)?) {
-                        found.frechet_regression_distance =
-                            frechet_distance(a, &b, b.len() / held.len());
-                    }
-                    let mut figures = scan_figures(&found);
-                    if let Some(seed) = setting.distances {
-                        let features =
-                            super::distances::high_level(&reference, &[&generated], scan.threshold);
-                        let (a, b) = features?;
-                        let found = b.first().map(|b| distance_figures(&a, b, seed, &|| ()));
-                        figures.extend(found.iter().flat_map(|d| d.distances()));
-                    }
-                    figures
+                    reference.figures(&see(made)?, setting, threshold)?
                 }
             };
             scan.push(at, figures);
@@ -248,17 +239,57 @@ fn generate(
     })
 }
 
-fn sample(set: &ShowerSet, layers: Vec<f32>, held: &Showers) -> SingleSample {
-    let info = SampleInfo {
-        file: "scan".into(),
-        events: held.len(),
-        geometry: Geometry::Grid(held.shape),
-        unit: set.info().unit.clone(),
-        threshold: set.info().threshold.map(f64::from),
-        single: true,
-        mip: None,
-    };
-    SingleSample::new(info, layers, held.energy.clone())
+/// Showers that are compared.
+struct Seen {
+    sample: SingleSample,
+    /// What the regressor says of them.
+    features: Option<Vec<f64>>,
+}
+
+impl Seen {
+    fn new(
+        set: &ShowerSet,
+        showers: Showers,
+        regressor: Option<&Regressor>,
+        threshold: f64,
+    ) -> Result<Self> {
+        let info = SampleInfo {
+            file: "scan".into(),
+            events: showers.len(),
+            geometry: Geometry::Grid(showers.shape),
+            unit: set.info().unit.clone(),
+            threshold: set.info().threshold.map(f64::from),
+            single: true,
+            mip: None,
+        };
+        let sample = SingleSample::new(info, showers.layers.clone(), showers.energy.clone());
+        let features = regressor.map(|r| r.network.features(showers, threshold));
+        Ok(Self {
+            sample,
+            features: features.transpose()?,
+        })
+    }
+
+    /// All distances of `other` from these.
+    fn figures(
+        &self,
+        other: &Self,
+        setting: &Setting<'_>,
+        threshold: f64,
+    ) -> Result<BTreeMap<String, Option<f64>>> {
+        let mut found = evaluate(&self.sample, &other.sample, &setting.options)?;
+        if let (Some(a), Some(b)) = (&self.features, &other.features) {
+            let width = b.len() / other.sample.info().events.max(1);
+            found.frechet_regression_distance = frechet_distance(a, b, width);
+        }
+        let mut figures = scan_figures(&found);
+        if let Some(seed) = setting.distances {
+            let (a, b) = super::distances::high_level(&self.sample, &[&other.sample], threshold)?;
+            let found = b.first().map(|b| distance_figures(&a, b, seed, &|| ()));
+            figures.extend(found.iter().flat_map(|d| d.distances()));
+        }
+        Ok(figures)
+    }
 }
 
 fn write(folder: &Path, scan: &Scan) -> Result<()> {
