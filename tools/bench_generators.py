@@ -30,7 +30,7 @@ try:
 except ImportError as missing:
     sys.exit(f"bench_generators: {missing}; pip install numpy onnx onnxruntime")
 
-EVERY = ("hgcal-wgan:paper hgcal-wgan:small wgan:paper wgan:small bib-ae:small vae:paper vae-energy:paper "
+EVERY = ("hgcal-wgan:paper hgcal-wgan:small wgan:paper wgan:small wgan-hadron:paper bib-ae:small vae:paper vae-energy:paper "
          "e2e-sae:paper e2e-sae:small cond-dcgan:paper cond-vae:paper").split()
 
 
