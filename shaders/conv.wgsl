@@ -54,10 +54,10 @@ struct ConvParams {
 @group(0) @binding(5) var<storage, read_write> y4: array<Four>; // in conv
 
 override WG: u32;
-override QUADS: u32;  // 1, 2, 4 or 8: a lane has 4 * QUADS output channels
+override QUADS: u32;  // 1, 2, 3, 4 or 8: a lane has 4 * QUADS output channels
 override GROUPS: u32; // 1..8, QUADS * GROUPS <= 16
-override ROWS: u32;   // 1 or 2; 2 where SHARE, QUADS = 1 and no stride along h, LIVE * 2 * GROUPS <= 32
-override LIVE: u32;   // outputs computed of each quad: fewer than 4 only where O < 4
+override ROWS: u32;   // 1 or 2; 2 where SHARE, QUADS = 1 and no stride along h, LAST * 2 * GROUPS <= 32
+override LAST: u32;   // outputs of the last quad that exist: fewer than 4 only with a single tile
 override VECTOR: bool;
 // TAPS * DEEP terms of the sum at once: a sum's round trip through a loop costs more than a term.
 override TAPS: u32; // 1..9, along w
@@ -101,6 +101,11 @@ struct Taps {
     count: u32, // rows of taps
 }
 
+// Outputs that a lane computes of quad q.
+fn outputs(q: u32) -> u32 {
+    return select(4u, LAST, q + 1u == QUADS);
+}
+
 // The loops below are short on purpose: Mesa unrolls a loop of up to some 800 instructions and keeps a local array in
 // registers only when every loop that indexes it is unrolled. Hence one call a quad of channels, not a loop over quads, and one
 // a row.
@@ -116,7 +121,7 @@ fn add(q: u32, row: u32, taps: Taps) {
             k[d * TAPS + u] = select(vec4<f32>(), w, on && (EXACT || tap <= taps.last));
         }
     }
-    for (var c = 0u; c < LIVE; c++) {
+    for (var c = 0u; c < outputs(q); c++) {
         for (var j = 0u; j < GROUPS; j++) {
             var r = acc[(q * 4u + c) * ALL + row * GROUPS + j];
             for (var d = 0u; d < DEEP; d++) {
@@ -130,7 +135,7 @@ fn add(q: u32, row: u32, taps: Taps) {
 }
 
 fn finish(q: u32, tile: u32) {
-    for (var c = 0u; c < LIVE; c++) {
+    for (var c = 0u; c < outputs(q); c++) {
         let o = bias_at + min((tile * QUADS + q) * 4u + c, p.outputs - 1u);
         var shift = vec4<f32>();
         if !BY_CELL && p.has_bias != 0u { shift = vec4<f32>(bias[o]); }
@@ -147,7 +152,7 @@ fn finish(q: u32, tile: u32) {
 
 fn store_quad(q: u32, id: u32) {
     let plane = p.out_d * p.out_h * p.out_w * p.batch;
-    for (var c = 0u; c < LIVE; c++) {
+    for (var c = 0u; c < outputs(q); c++) {
         let o = ((id % p.tiles) * QUADS + q) * 4u + c;
         let base = y_at + o * plane;
         for (var j = 0u; j < ALL; j++) {
@@ -158,7 +163,7 @@ fn store_quad(q: u32, id: u32) {
 
 fn store_any(q: u32, id: u32) {
     let plane = p.out_d * p.out_h * p.out_w * p.batch;
-    for (var c = 0u; c < LIVE; c++) {
+    for (var c = 0u; c < outputs(q); c++) {
         let o = ((id % p.tiles) * QUADS + q) * 4u + c;
         let base = y_at + o * plane;
         for (var j = 0u; j < ALL; j++) {
@@ -265,7 +270,8 @@ fn sums(id: u32, t: u32) -> bool {
                     let taps = Taps(w0, aw.step * step, last, ah.step * p.kernel_w * step, b, ah.count);
                     add(0u, 0u, taps);
                     if QUADS > 1u { add(1u, 0u, taps); }
-                    if QUADS > 2u { add(2u, 0u, taps); add(3u, 0u, taps); }
+                    if QUADS > 2u { add(2u, 0u, taps); }
+                    if QUADS > 3u { add(3u, 0u, taps); }
                     if QUADS > 4u { add(4u, 0u, taps); add(5u, 0u, taps); }
                     if QUADS > 6u { add(6u, 0u, taps); add(7u, 0u, taps); }
                     if ROWS > 1u { add(0u, 1u, taps); }
@@ -275,7 +281,8 @@ fn sums(id: u32, t: u32) -> bool {
     }
     finish(0u, tile);
     if QUADS > 1u { finish(1u, tile); }
-    if QUADS > 2u { finish(2u, tile); finish(3u, tile); }
+    if QUADS > 2u { finish(2u, tile); }
+    if QUADS > 3u { finish(3u, tile); }
     if QUADS > 4u { finish(4u, tile); finish(5u, tile); }
     if QUADS > 6u { finish(6u, tile); finish(7u, tile); }
     return true;
@@ -289,7 +296,8 @@ fn conv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if !sums(id, t) { return; }
     store_quad(0u, id);
     if QUADS > 1u { store_quad(1u, id); }
-    if QUADS > 2u { store_quad(2u, id); store_quad(3u, id); }
+    if QUADS > 2u { store_quad(2u, id); }
+    if QUADS > 3u { store_quad(3u, id); }
     if QUADS > 4u { store_quad(4u, id); store_quad(5u, id); }
     if QUADS > 6u { store_quad(6u, id); store_quad(7u, id); }
 }
@@ -302,7 +310,8 @@ fn conv_any(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grou
     if !sums(id, t) { return; }
     store_any(0u, id);
     if QUADS > 1u { store_any(1u, id); }
-    if QUADS > 2u { store_any(2u, id); store_any(3u, id); }
+    if QUADS > 2u { store_any(2u, id); }
+    if QUADS > 3u { store_any(3u, id); }
     if QUADS > 4u { store_any(4u, id); store_any(5u, id); }
     if QUADS > 6u { store_any(6u, id); store_any(7u, id); }
 }

@@ -41,7 +41,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "BINS" => [8.0, 1.0],
         "JOIN" | "BACK" | "SHARED" | "INVERSE" => [1.0, 0.0],
         "ROWS" => [2.0, 1.0],
-        "COLUMNS" | "LIVE" => [4.0, 1.0],
+        "COLUMNS" | "LAST" => [4.0, 1.0],
         "QUADS" => [2.0, 1.0],
         "TILE" | "SPLIT" => [8.0, 1.0],
         "CHANNELS" => [5.0, 16.0],

@@ -286,6 +286,10 @@ fn tiled_agrees_with_plain() {
         ("one output", [6, 3, 13, 11, 8], [1, 6, 2, 4, 5], [1, 1, 1], [1, 1, 2]),
         ("one output of long rows", [5, 2, 7, 19, 12], [1, 5, 1, 3, 9], [1, 1, 1], [0, 2, 0]),
         ("from one output", [1, 3, 13, 11, 8], [7, 1, 3, 3, 5], [1, 1, 1], [1, 2, 0]),
+        // Tiles of twelve outputs, the last of which are not there; and of sixteen.
+        ("ten outputs", [10, 3, 5, 7, 12], [10, 10, 3, 2, 4], [1, 1, 1], [1, 0, 1]),
+        ("twenty outputs", [20, 3, 5, 7, 3], [20, 20, 1, 3, 3], [1, 2, 1], [0, 1, 1]),
+        ("fourteen outputs", [14, 1, 9, 5, 16], [14, 14, 1, 3, 3], [1, 1, 1], [0, 1, 1]),
     ];
     for &(name, x, w, stride, padding) in cases {
         let spec = ConvSpec { stride, padding };
@@ -443,6 +447,7 @@ fn every_tile_gives_the_same_bits() {
         ("same", 9, false, 12),
         ("halving", 5, true, 12),
         ("strided", 17, false, 12),
+        ("same", 10, false, 12),
         // Not by fours: the other kernel.
         ("same", 9, false, 3),
         ("halving", 5, true, 1),

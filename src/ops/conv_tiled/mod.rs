@@ -180,7 +180,7 @@ fn run(
         ("QUADS", f64::from(t.quads)),
         ("GROUPS", f64::from(t.groups)),
         ("ROWS", f64::from(t.rows)),
-        ("LIVE", f64::from(c.outputs.min(4))),
+        ("LAST", f64::from(t.last(c.outputs))),
         ("TAPS", f64::from(t.taps)),
         ("EXACT", flag(c.exact(t))),
         ("DEEP", f64::from(t.deep)),

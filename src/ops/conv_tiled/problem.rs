@@ -20,6 +20,16 @@ pub(super) struct Tile {
     pub(super) share: bool,
 }
 
+impl Tile {
+    /// How many of the last four outputs exist, so far as all tiles have as many.
+    pub(super) fn last(self, outputs: u32) -> u32 {
+        match outputs.checked_sub(4 * (self.quads - 1)) {
+            Some(last) => last.clamp(1, 4),
+            None => 1,
+        }
+    }
+}
+
 /// Outputs up to which a layer takes many taps at once, and so adds up in another order.
 pub(crate) const FEW_OUTPUTS: usize = 4;
 
@@ -148,7 +158,11 @@ impl Problem {
 
     /// The tile to use without measuring. `split` allows a sum in parts, whose rounding depends on the batch.
     pub(super) fn tile(&self, device: Device, split: bool) -> Tile {
-        let quads = quads(self.outputs);
+        // Three quads where they need no more tiles than four.
+        let quads = match quads(self.outputs) {
+            4 if self.outputs.div_ceil(12) == self.outputs.div_ceil(16) => 3,
+            quads => quads,
+        };
         let step = if self.transposed { self.stride[2] } else { 1 };
         let taps = self.kernel[2].div_ceil(step); // along w, in one phase
         let width = self.output[2].div_ceil(step);
@@ -249,7 +263,7 @@ impl Problem {
         let mut all = vec![t];
         let most = if t.share { 8 } else { 4 };
         for wg in device.wgs {
-            for quads in [1, 2, 4, 8] {
+            for quads in [1, 2, 3, 4, 8] {
                 for groups in 1..=most {
                     let loaded = if t.share {
                         t.taps + groups - 1
