@@ -50,6 +50,41 @@ pub struct Post {
 }
 
 impl Post {
+    /// That of photon showers as published: its discrepancy begins a window every `stride` ranks.
+    pub fn photons(stride: usize, rate: Decaying) -> Self {
+        Self {
+            channels: 128,
+            layers: 6,
+            sum_scale: 1.0,
+            residual: false,
+            copy_epochs: 1.0,
+            epochs: 3.0,
+            joint: false,
+            rate,
+            mse: 1.0,
+            kernels: vec![Spectrum::new(5.0, 200.0, [100, stride, 2000])],
+            sorted_mse: 0.0,
+            sorted_mae: 0.0,
+            batch_sum: 0.0,
+        }
+    }
+
+    /// The same, narrow and short, for cells that are logarithms: a correction of its input.
+    pub fn narrow(self, epochs: f64, rate: Decaying) -> Self {
+        Self {
+            channels: 8,
+            layers: 4,
+            sum_scale: 1e-3,
+            residual: true,
+            copy_epochs: 0.2,
+            epochs,
+            joint: false,
+            rate,
+            kernels: vec![Spectrum::new(5.0, 20.0, [25, 25, 1000])],
+            ..self
+        }
+    }
+
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) with what makes no sense.
     pub fn check(&self) -> Result<()> {

@@ -37,6 +37,16 @@ impl Preprocess {
         log: false,
     };
 
+    /// ln(1 + `scale` e / E) of a cell's energy e and the incident energy E in GeV.
+    pub(super) fn shares(scale: f32) -> Self {
+        Self {
+            per_energy: true,
+            scale,
+            log: true,
+            ..Self::NONE
+        }
+    }
+
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) with what makes no sense.
     pub(super) fn check(&self) -> Result<()> {

@@ -21,6 +21,17 @@ pub struct Spectrum {
 }
 
 impl Spectrum {
+    /// With windows of `[size, stride, limit]` ranks.
+    pub fn new(weight: f32, alpha: f32, [size, stride, limit]: [usize; 3]) -> Self {
+        Self {
+            weight,
+            alpha,
+            size,
+            stride,
+            limit,
+        }
+    }
+
     /// The windows and kernel, without the weight.
     pub fn windows(&self) -> SortedKernel {
         SortedKernel {

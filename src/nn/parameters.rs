@@ -233,20 +233,20 @@ fn initial(tensor: &TensorSpec, seed: u64, round: u64, index: u32) -> Vec<f32> {
     // Streams of training noise start at 0 and stay small.
     let stream = 0x8000_0000 | index;
     let count = shape::len(&tensor.shape) as u32;
+    let normal = |mean: f32, std: f32| -> Vec<f32> {
+        (0..count)
+            .map(|e| mean + std * random::normal(seed, stream, round, e))
+            .collect()
+    };
     match tensor.init {
         Init::Constant(value) => vec![value; count as usize],
         Init::Uniform(bound) => (0..count)
             .map(|e| (2.0 * random::uniform(seed, stream, round, e) - 1.0) * bound)
             .collect(),
-        Init::Normal { mean, std } => (0..count)
-            .map(|e| mean + std * random::normal(seed, stream, round, e))
-            .collect(),
+        Init::Normal { mean, std } => normal(mean, std),
         Init::FanOut => {
             let inputs = tensor.shape.get(1).copied().unwrap_or(1).max(1);
-            let std = (2.0 * inputs as f32 / count as f32).sqrt();
-            (0..count)
-                .map(|e| std * random::normal(seed, stream, round, e))
-                .collect()
+            normal(0.0, (2.0 * inputs as f32 / count as f32).sqrt())
         }
     }
 }

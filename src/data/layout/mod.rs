@@ -58,8 +58,8 @@ pub(super) struct Column {
     /// As it is called in the file: `30x30/layers`.
     pub name: String,
     values: Values,
-    /// By what the stored numbers are multiplied.
-    scale: f64,
+    /// By what the stored numbers are multiplied, number by number over and over; as they are if empty.
+    factors: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -70,19 +70,17 @@ enum Values {
         array: Box<Array>,
         /// The values of a row that are taken; all if none.
         pick: Option<Vec<usize>>,
-        /// By what each of these is multiplied; nothing if empty.
-        factors: Vec<f64>,
         /// The rows that are taken, ascending; all if none.
         rows: Option<Arc<[usize]>>,
     },
 }
 
 impl Column {
-    fn dataset(name: String, data: Dataset, dims: Vec<usize>, scale: f64) -> Self {
+    fn dataset(name: String, data: Dataset, dims: Vec<usize>) -> Self {
         Self {
             name,
             values: Values::Dataset(data, dims),
-            scale,
+            factors: Vec::new(),
         }
     }
 
@@ -90,7 +88,7 @@ impl Column {
         Self {
             name: hits.energies.name.clone(),
             values: Values::Sparse(Box::new(hits)),
-            scale: 1.0,
+            factors: Vec::new(),
         }
     }
 
@@ -100,46 +98,37 @@ impl Column {
             values: Values::Array {
                 array: Box::new(array),
                 pick,
-                factors: Vec::new(),
                 rows,
             },
-            scale: 1.0,
+            factors: Vec::new(),
         }
     }
 
-    /// Of each row of `array` some values, each with a factor.
-    fn converted(array: Array, picked: impl Iterator<Item = (usize, f64)>) -> Self {
-        let (pick, factors) = picked.unzip();
-        Self {
-            name: array.key.clone(),
-            values: Values::Array {
-                array: Box::new(array),
-                pick: Some(pick),
-                factors,
-                rows: None,
-            },
-            scale: 1.0,
-        }
+    /// The same numbers, each of a row multiplied by its factor.
+    fn converted(self, factors: Vec<f64>) -> Self {
+        Self { factors, ..self }
     }
 
     /// The numbers of some events, which the column has.
     pub fn read<T: Number>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
-        let scaled = |v: f64| T::of(v * self.scale);
+        if self.factors.is_empty() {
+            return self.stored(path, range);
+        }
+        let values: Vec<f64> = self.stored(path, range)?;
+        let factors = self.factors.iter().cycle();
+        Ok(values
+            .iter()
+            .zip(factors)
+            .map(|(v, f)| T::of(v * f))
+            .collect())
+    }
+
+    /// These numbers as the file has them.
+    fn stored<T: Number>(&self, path: &Path, range: Range<usize>) -> Result<Vec<T>> {
         match &self.values {
-            Values::Dataset(data, dims) if self.scale == 1.0 => {
-                h5::rows(path, &self.name, data, dims, range)
-            }
-            Values::Dataset(data, dims) => {
-                let values: Vec<f64> = h5::rows(path, &self.name, data, dims, range)?;
-                Ok(values.into_iter().map(scaled).collect())
-            }
+            Values::Dataset(data, dims) => h5::rows(path, &self.name, data, dims, range),
             Values::Sparse(hits) => hits.read(path, range),
-            Values::Array {
-                array,
-                pick,
-                factors,
-                rows,
-            } => {
+            Values::Array { array, pick, rows } => {
                 let row = match pick {
                     Some(pick) => Some(pick.len()),
                     None => array.dims()[1..]
@@ -148,7 +137,7 @@ impl Column {
                 };
                 let len = row.and_then(|row| row.checked_mul(range.len()));
                 let mut out = Vec::with_capacity(h5::allocatable::<T>(path, &self.name, len)?);
-                let mut read = |rows| array.read(rows, pick.as_deref(), scaled, &mut out);
+                let mut read = |rows| array.read(rows, pick.as_deref(), T::of, &mut out);
                 match rows {
                     Some(rows) => {
                         for run in rows[range].chunk_by(|a, b| a + 1 == *b) {
@@ -156,9 +145,6 @@ impl Column {
                         }
                     }
                     None => read(range)?,
-                }
-                for (i, value) in out.iter_mut().enumerate().filter(|_| !factors.is_empty()) {
-                    *value = T::of(value.value() * factors[i % factors.len()]);
                 }
                 Ok(out)
             }

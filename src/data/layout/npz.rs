@@ -133,31 +133,35 @@ fn zdc(archive: &Npz, particles: Option<PathBuf>) -> Result<Layout> {
     };
     let archive = Npz::open(&path)?;
     let labels = archive.array("arr_0", 2..=2)?;
-    let columns = labels.dims()[1];
+    let count = labels.dims()[1];
     if labels.dims()[0] != events {
         let n = labels.dims()[0];
         return Err(labels.wrong(format!("{n} particles, but {events} responses")));
     }
-    if !(9..=10).contains(&columns) {
+    if !(9..=10).contains(&count) {
         return Err(labels.wrong(format!(
-            "{columns} columns, expected mass, energy, charge, three momenta, three positions (or energy, three positions, three \
+            "{count} columns, expected mass, energy, charge, three momenta, three positions (or energy, three positions, three \
              momenta, mass, charge) and perhaps the PDG id"
         )));
     }
     let order = order(&labels, events)?;
-    let picked = || order[..columns].iter().map(|&(_, at, factor)| (at, factor));
-    let energy = Column::converted(archive.array("arr_0", 2..=2)?, picked().take(1));
+    let columns = |array, count: usize| {
+        let picked = order[..count].iter();
+        let (pick, factors) = picked.map(|&(_, at, factor)| (at, factor)).unzip();
+        Column::array(array, Some(pick), None).converted(factors)
+    };
+    let energy = columns(archive.array("arr_0", 2..=2)?, 1);
     let double = layers.is_double();
     Ok(Layout {
         layers: Column::array(layers, None, None),
         energy,
         position: None,
-        conditions: Some(Column::converted(labels, picked())),
+        conditions: Some(columns(labels, count)),
         events,
         info: ShowerInfo {
             unit: "photons".into(),
             detector: Some("ALICE ZDC".into()),
-            condition_names: order[..columns].iter().map(|c| c.0.into()).collect(),
+            condition_names: order[..count].iter().map(|c| c.0.into()).collect(),
             ..ShowerInfo::new([1, x, y])
         },
         threshold: None,

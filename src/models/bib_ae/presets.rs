@@ -158,37 +158,16 @@ pub(super) fn photons() -> Config {
         betas: [0.5, 0.9],
         rate,
         epochs: 35.0,
+        // Joint in the published script; in that of hadrons all else is frozen.
         post: Some(Post {
-            channels: 128,
-            layers: 6,
-            sum_scale: 1.0,
-            residual: false,
-            copy_epochs: 1.0,
-            epochs: 3.0,
-            // In the published script; in that of hadrons all else is frozen.
             joint: true,
-            rate,
-            mse: 1.0,
-            kernels: vec![kernel(5.0, 200.0, [100, 25, 2000])],
-            sorted_mse: 0.0,
-            sorted_mae: 0.0,
-            batch_sum: 0.0,
+            ..Post::photons(25, rate)
         }),
         // "Decoding Photons", arXiv:2102.12491; how many points it has is not published.
         prior: density(20_000, 1.0, 1.0),
         slope: 0.2,
         average: 0.0,
         batch: 8,
-    }
-}
-
-pub(super) fn kernel(weight: f32, alpha: f32, [size, stride, limit]: [usize; 3]) -> Spectrum {
-    Spectrum {
-        weight,
-        alpha,
-        size,
-        stride,
-        limit,
     }
 }
 
@@ -268,7 +247,7 @@ fn hadron() -> Config {
             joint: false,
             rate,
             kernels: [40.0, 4.0]
-                .map(|alpha| kernel(5.0, alpha, [150, 25, 1000]))
+                .map(|alpha| Spectrum::new(5.0, alpha, [150, 25, 1000]))
                 .to_vec(),
             sorted_mse: 10.0,
             sorted_mae: 10.0,

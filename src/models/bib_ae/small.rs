@@ -1,10 +1,11 @@
 //! Small configurations, which train on two cores.
 
 use super::config::{Config, Critic, Decoder, Encoder, LatentCritic, Loss, Prior, Statistics};
-use super::presets::{self, density, flow, kernel};
+use super::presets::{self, density, flow};
 use crate::models::Preprocess;
 use crate::models::post::Post;
 use crate::models::schedule::Decaying;
+use crate::models::spectrum::Spectrum;
 use crate::models::volumes::{bare, conv, cubic, transposed, up};
 
 /// Logarithms of cell energies over the incident energy, few channels, and the cells' own difference in the loss, which
@@ -16,12 +17,7 @@ pub(super) fn photons() -> Config {
         factor: 0.95,
     };
     Config {
-        preprocess: Preprocess {
-            per_energy: true,
-            scale: 200.0,
-            log: true,
-            ..Preprocess::NONE
-        },
+        preprocess: Preprocess::shares(200.0),
         energy_scale: 100.0,
         latent: 32,
         encoded: 12,
@@ -65,18 +61,7 @@ pub(super) fn photons() -> Config {
         epochs: 10.0,
         // Scott's rule makes codes of 12 numbers a quarter wider than they are with so few points.
         prior: density(2048, 0.5, 0.5),
-        post: base.post.map(|p| Post {
-            channels: 8,
-            layers: 4,
-            sum_scale: 1e-3,
-            residual: true,
-            joint: false,
-            copy_epochs: 0.2,
-            epochs: 1.0,
-            rate,
-            kernels: vec![kernel(5.0, 20.0, [25, 25, 1000])],
-            ..p
-        }),
+        post: base.post.map(|p| p.narrow(1.0, rate)),
         average: 0.02,
         batch: 10,
         ..base
@@ -129,7 +114,7 @@ pub(super) fn pions(shape: [usize; 3], origin: Option<[usize; 3]>) -> Config {
         resetting_twin: true,
         post: base.post.map(|p| Post {
             kernels: [40.0, 4.0]
-                .map(|alpha| kernel(5.0, alpha, [25, 25, 1000]))
+                .map(|alpha| Spectrum::new(5.0, alpha, [25, 25, 1000]))
                 .to_vec(),
             sorted_mse: 1.0,
             sorted_mae: 1.0,

@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LABELS, NOISE, SLOPE, doublings, rise, spec, start};
+use super::{LABELS, NOISE, SLOPE, doublings, rise, spec, start, starting};
 use crate::Result;
 use crate::losses;
 use crate::models::schedule::{epochs, rate};
 use crate::models::{Build, Family, Preprocess, Preset, Progress, Step, System, Turn, require};
-use crate::nn::{Init, Mode, Net, Network, Norm};
+use crate::nn::{Mode, Net, Network, Norm};
 use crate::ops::Optimizer;
 use crate::tape::Var;
 
@@ -80,12 +80,7 @@ impl Family for Gan {
         match preset {
             Preset::Paper => paper,
             Preset::Small => Config {
-                preprocess: Preprocess {
-                    per_energy: true,
-                    scale: 200.0,
-                    log: true,
-                    ..paper.preprocess
-                },
+                preprocess: Preprocess::shares(200.0),
                 energy_scale: 50.0,
                 latent: 32,
                 generator: vec![32, 16, 8, 4],
@@ -115,21 +110,16 @@ impl Family for Gan {
 }
 
 impl Gan {
-    fn starting<'t>(&self, net: &Net<'t>) -> Net<'t> {
-        let (mean, std) = (0.0, self.config.init);
-        net.starting((std > 0.0).then_some(Init::Normal { mean, std }))
-    }
-
     /// Showers `[Z,X,Y,N]` as networks see them of noise `[latent,N]` and energy `[1,N]`.
     fn generator<'t>(&self, net: &Net<'t>, noise: Var<'t>, energy: Var<'t>) -> Var<'t> {
-        let (net, c) = (&self.starting(net), &self.config);
+        let (net, c) = (&starting(net, self.config.init), &self.config);
         let x = start(net, "start", noise * energy, c.generator[0], c.start);
         rise(net, x, &doublings(&c.generator[1..], Norm::Batch))
     }
 
     /// Logits `[1,N]` of being real.
     fn discriminator<'t>(&self, net: &Net<'t>, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
-        let (net, c) = (&self.starting(net), &self.config);
+        let (net, c) = (&starting(net, self.config.init), &self.config);
         let [z, x, y] = c.shape;
         let mut h = showers.reshape(&[1, z, x, y, energy.extent(1)]);
         let last = c.discriminator.len() - 1;

@@ -12,7 +12,7 @@ pub use gan::Gan;
 pub use wgan::Wgan;
 
 use crate::models::volumes::{Conv, bare, up};
-use crate::nn::{Net, Norm};
+use crate::nn::{Init, Net, Norm};
 use crate::ops::ConvSpec;
 use crate::tape::Var;
 
@@ -28,6 +28,11 @@ fn spec(stride: usize, padding: usize) -> ConvSpec {
         stride: [stride; 3],
         padding: [padding; 3],
     }
+}
+
+/// `net` with weights that start normal with the standard deviation `std`, or as PyTorch's where that is 0.
+fn starting<'t>(net: &Net<'t>, std: f32) -> Net<'t> {
+    net.starting((std > 0.0).then_some(Init::Normal { mean: 0.0, std }))
 }
 
 /// Numbers `[count,N]` seen as single voxels of `count` channels, spread over a block of `extents` with `channels`.

@@ -198,12 +198,7 @@ pub fn preset(preset: Preset) -> Config {
         },
         Preset::Small => Config {
             shape: [7, 12, 15],
-            preprocess: Preprocess {
-                per_energy: true,
-                scale: 200.0,
-                log: true,
-                ..Preprocess::NONE
-            },
+            preprocess: Preprocess::shares(200.0),
             energy_scale: 50.0,
             position_scale: 20.0,
             latent: 16,

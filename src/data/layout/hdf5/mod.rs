@@ -75,11 +75,11 @@ pub(super) fn layout(path: &Path, voxels: &Voxels) -> Result<Layout> {
         false => None,
     };
     let chunk = layers.data.chunk().and_then(|c| c.first().copied());
-    let plain = |found: Found| Column::dataset(found.name, found.data, found.dims, 1.0);
+    let plain = |found: Found| Column::dataset(found.name, found.data, found.dims);
     Ok(Layout {
-        energy: Column {
-            scale: if challenge { GEV } else { 1.0 },
-            ..plain(energy)
+        energy: match challenge {
+            true => plain(energy).converted(vec![GEV]),
+            false => plain(energy),
         },
         layers: match hits {
             Some(hits) => Column::sparse(hits),

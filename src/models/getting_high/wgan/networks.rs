@@ -1,23 +1,18 @@
 //! Generator, critic and constrainer.
 
 use super::Wgan;
-use super::config::Constrainer;
+use super::config::{Constrainer, Stage};
 use crate::models::Build;
-use crate::models::getting_high::{SLOPE, rise, start};
+use crate::models::getting_high::{SLOPE, rise, start, starting};
 use crate::models::regressor::{self, Layers};
 use crate::models::volumes::{Conv, volume};
 use crate::nn::{Init, Net, Norm};
 use crate::tape::Var;
 
 impl Wgan {
-    fn starting<'t>(&self, net: &Net<'t>) -> Net<'t> {
-        let (mean, std) = (0.0, self.config.init);
-        net.starting((std > 0.0).then_some(Init::Normal { mean, std }))
-    }
-
     /// Showers `[Z,X,Y,N]` as networks see them of noise `[latent,N]` and energy `[1,N]`.
     pub(super) fn generator<'t>(&self, net: &Net<'t>, noise: Var<'t>, energy: Var<'t>) -> Var<'t> {
-        let (net, c) = (&self.starting(net), &self.config);
+        let (net, c) = (&starting(net, self.config.init), &self.config);
         let of_energy = start(net, "start_energy", energy, c.start_channels, c.start);
         let of_noise = start(net, "start_noise", noise, c.start_channels, c.start);
         rise(net, Var::concat(&[of_energy, of_noise], 0), &c.generator)
@@ -26,9 +21,11 @@ impl Wgan {
     /// One value a shower, `[1,N]`.
     pub(super) fn critic<'t>(&self, net: &Net<'t>, showers: Var<'t>, energy: Var<'t>) -> Var<'t> {
         let k = &self.config.critic;
-        let (net, convs) = match k.residual.is_empty() {
-            true => (self.starting(net), self.starting(net)),
-            false => (net.starting(None), net.starting(Some(Init::FanOut))),
+        let residual = !k.residual.is_empty();
+        let usual = starting(net, self.config.init);
+        let (net, convs) = match residual {
+            true => (net.starting(None), net.starting(Some(Init::FanOut))),
+            false => (usual, usual),
         };
         let mut h = volume(showers);
         for (i, conv) in k.convs.iter().enumerate() {
@@ -37,18 +34,8 @@ impl Wgan {
                 h = h.leaky_relu(k.slope);
             }
         }
-        if !k.residual.is_empty() {
-            h = h.max_pool3d([3; 3], [2; 3], [1; 3]);
-        }
-        for (i, stage) in k.residual.iter().enumerate() {
-            for j in 0..stage.blocks {
-                let stride = if j == 0 { stage.stride } else { 1 };
-                let name = format!("stage{i}_block{j}");
-                h = block(&convs, &name, h, stage.channels, stride);
-            }
-        }
-        if !k.residual.is_empty() {
-            h = h.mean_keep(&[1, 2, 3]);
+        if residual {
+            h = stages(&convs, &k.residual, h);
         }
         h = Var::concat(&[h.flatten(), energy], 0);
         for (i, &width) in k.dense.iter().enumerate() {
@@ -75,9 +62,23 @@ impl Wgan {
             dropout: &k.dropout,
             slope: SLOPE,
         };
-        let [_, energy] = regressor::network(&self.starting(net), build, showers, &layers);
+        let [_, energy] =
+            regressor::network(&starting(net, self.config.init), build, showers, &layers);
         energy
     }
+}
+
+/// The largest of windows, stages of residual blocks, and the mean over voxels `[C,1,1,1,N]`.
+fn stages<'t>(net: &Net<'t>, stages: &[Stage], x: Var<'t>) -> Var<'t> {
+    let mut h = x.max_pool3d([3; 3], [2; 3], [1; 3]);
+    for (i, stage) in stages.iter().enumerate() {
+        for j in 0..stage.blocks {
+            let stride = if j == 0 { stage.stride } else { 1 };
+            let name = format!("stage{i}_block{j}");
+            h = block(net, &name, h, stage.channels, stride);
+        }
+    }
+    h.mean_keep(&[1, 2, 3])
 }
 
 /// A basic residual block: two convolutions, and beside them the input, brought to their shape by a third where that differs.

@@ -4,7 +4,6 @@ use super::config::{Config, Constrainer, Critic, Stage};
 use crate::models::getting_high::doublings;
 use crate::models::post::Post;
 use crate::models::schedule::Decaying;
-use crate::models::spectrum::Spectrum;
 use crate::models::volumes::{self, Conv, bare, transposed};
 use crate::models::{Preprocess, Preset, regressor};
 use crate::nn::Norm;
@@ -14,8 +13,8 @@ pub(super) fn preset(name: &str, preset: Preset) -> Config {
     match (name, preset) {
         ("wgan-hadron", Preset::Paper) => hadrons(),
         ("wgan-hadron", Preset::Small) => small_hadrons(),
-        ("wgan-post", Preset::Paper) => processed(photons(), 128, [100, 50, 2000]),
-        ("wgan-post", Preset::Small) => small_processed(),
+        ("wgan-post", Preset::Paper) => processed(photons(), post()),
+        ("wgan-post", Preset::Small) => processed(small_photons(), small_post()),
         (_, Preset::Paper) => photons(),
         (_, Preset::Small) => small_photons(),
     }
@@ -94,12 +93,7 @@ fn photons() -> Config {
 fn small_photons() -> Config {
     let paper = photons();
     Config {
-        preprocess: Preprocess {
-            per_energy: true,
-            scale: 200.0,
-            log: true,
-            ..paper.preprocess
-        },
+        preprocess: Preprocess::shares(200.0),
         energy_scale: 50.0,
         latent: 32,
         normal_noise: true,
@@ -123,62 +117,34 @@ fn small_photons() -> Config {
     }
 }
 
-/// `config` with the post processor of the published code, of so many channels, whose discrepancy has windows of `[size,
-/// stride, limit]` ranks.
-///
-/// Published is the rate of the last of several trainings, 75 thousand steps with 1e-7; those before it are not. It falls to
-/// that here, after an epoch of copying as the BIB-AE's has.
-fn processed(config: Config, channels: usize, [size, stride, limit]: [usize; 3]) -> Config {
-    let kernel = Spectrum {
-        weight: 5.0,
-        alpha: 200.0,
-        size,
-        stride,
-        limit,
-    };
+/// `config` with a post processor behind it.
+fn processed(config: Config, post: Post) -> Config {
     Config {
         cut: 0.1,
-        post: Some(Post {
-            channels,
-            layers: 6,
-            sum_scale: 1.0,
-            residual: false,
-            copy_epochs: 1.0,
-            epochs: 4.0,
-            joint: false,
-            rate: Decaying {
-                start: 1e-4,
-                factor: 0.178,
-            },
-            mse: 1.0,
-            kernels: vec![kernel],
-            sorted_mse: 0.0,
-            sorted_mae: 0.0,
-            batch_sum: 0.0,
-        }),
+        post: Some(post),
         ..config
     }
 }
 
-fn small_processed() -> Config {
-    let config = processed(small_photons(), 8, [25, 25, 1000]);
-    let post = config.post.map(|p| Post {
-        layers: 4,
-        sum_scale: 1e-3,
-        residual: true,
-        copy_epochs: 0.2,
-        epochs: 2.0,
-        rate: Decaying {
-            start: 1e-3,
-            factor: 0.5,
-        },
-        // Cells are logarithms here.
-        kernels: (p.kernels.into_iter())
-            .map(|k| Spectrum { alpha: 20.0, ..k })
-            .collect(),
-        ..p
-    });
-    Config { post, ..config }
+/// That of the published code. The rate of the last of several trainings is known, 75 thousand steps with 1e-7; those before
+/// it are not. It falls to that here, after an epoch of copying as the BIB-AE's has.
+fn post() -> Post {
+    let rate = Decaying {
+        start: 1e-4,
+        factor: 0.178,
+    };
+    Post {
+        epochs: 4.0,
+        ..Post::photons(50, rate)
+    }
+}
+
+fn small_post() -> Post {
+    let rate = Decaying {
+        start: 1e-3,
+        factor: 0.5,
+    };
+    post().narrow(2.0, rate)
 }
 
 /// A layer that leads the hadron generator on: transposed, padded by 1.
