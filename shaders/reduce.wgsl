@@ -14,6 +14,9 @@ override WG: u32;
 override INPUTS: u32;
 override RANK: u32; // reduced axes
 override JOIN: u32; // 0 sum, 1 maximum, 2 minimum
+override BY: u32;   // lanes of an output in reduce_group and reduce_group_four, a power of two
+
+var<workgroup> lanes: array<f32, WG>;
 
 // Infinity, from bits made at run time: the language has no literal for it.
 fn infinity() -> f32 {
@@ -112,16 +115,53 @@ fn reduce_rows(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
     }
 }
 
+// The numbers of the BY lanes of output i joined, in an order that depends on BY alone, and written. All lanes of a workgroup
+// must call it.
+fn finish(i: u32, tid: u32, v: f32) {
+    if BY > 1u { lanes[tid] = v; }
+    for (var s = BY / 2u; s > 0u; s /= 2u) {
+        workgroupBarrier();
+        if tid % BY < s { lanes[tid] = join(lanes[tid], lanes[tid + s]); }
+    }
+    if tid % BY == 0u && i < p.outputs * p.parts {
+        var joined = v;
+        if BY > 1u { joined = lanes[tid]; }
+        y[i] = f32(p.scale * joined);
+    }
+}
+
 @compute @workgroup_size(WG)
 fn reduce_group(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) tid: u32) {
-    let i = group_index(wid, groups);
-    let live = i < p.outputs * p.parts;
+    let i = (group_index(wid, groups) * WG + tid) / BY;
     var v = start();
-    if live {
+    if i < p.outputs * p.parts {
         let h = i / p.outputs;
-        v = walk(kept(i % p.outputs), h * p.chunk + tid, min(p.terms, (h + 1u) * p.chunk), WG);
+        v = walk(kept(i % p.outputs), h * p.chunk + tid % BY, min(p.terms, (h + 1u) * p.chunk), BY);
     }
-    let joined = workgroup_join(tid, v);
-    if live && tid == 0u { y[i] = f32(p.scale * joined); }
+    finish(i, tid, v);
+}
+
+// Terms and those of a part are multiples of four.
+@compute @workgroup_size(WG)
+fn reduce_group_four(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                     @builtin(local_invocation_index) tid: u32) {
+    let i = (group_index(wid, groups) * WG + tid) / BY;
+    var total = vec4(start());
+    if i < p.outputs * p.parts {
+        let h = i / p.outputs;
+        let k = kept(i % p.outputs);
+        let end = min(p.terms, (h + 1u) * p.chunk);
+        // As `walk`.
+        var r = h * p.chunk + 4u * (tid % BY);
+        while r < end {
+            var part = vec4(start());
+            for (var n = 0u; n < 16u && r < end; n++) {
+                part = join_four(part, four_terms(k, r));
+                r += 4u * BY;
+            }
+            total = join_four(total, part);
+        }
+    }
+    finish(i, tid, join(join(total.x, total.y), join(total.z, total.w)));
 }

@@ -132,6 +132,17 @@ pub(super) const BINDINGS_OF_FOUR: &[Binding] = &[
     write(7, "y4").or_half(),
 ];
 
+/// The same where their results are joined into one.
+pub(super) const BINDINGS_OF_FOUR_TO_ONE: &[Binding] = &[
+    read(1, "q0").or_half(),
+    read(2, "q1").or_half(),
+    read(3, "q2").or_half(),
+    read(4, "q3").or_half(),
+    read(5, "q4").or_half(),
+    read(6, "q5").or_half(),
+    write(7, "y").or_half(),
+];
+
 pub(super) static KERNELS: &[&Kernel] = &[&MAP, &MAP_FOUR, &MAP_ROWS, &MAP_CELLS];
 
 /// Whether a kernel can take four neighbours along the last of `axes` at once, `others` being further axes that it walks:

@@ -109,6 +109,37 @@ fn lengths_around_the_limits_of_a_lane_and_a_workgroup() {
     );
 }
 
+/// Terms that are neighbours and taken four at once, of factors that stretch over them: many results with a lane each, few
+/// whose lanes share them, and some so long that they are cut.
+#[test]
+fn neighbouring_terms() {
+    for shape in [[3, 700, 8], [2, 40, 1028], [5, 9, 12], [1, 3, 20_000]] {
+        let [c, v, n] = shape;
+        let name = format!("of {shape:?}");
+        Row {
+            name: &name,
+            inputs: &[&shape, &[1, v, 1], &[c, 1, n]],
+            terms: c * n,
+        }
+        .check(
+            |v| (v[0] * v[1] * v[2]).sum_keep(&[0, 2]),
+            |x| {
+                let product = x[0].zip(&x[1], |a, b| a * b).zip(&x[2], |a, b| a * b);
+                product.sum(&[0, 2])
+            },
+        );
+        Row {
+            name: &name,
+            inputs: &[&shape],
+            terms: 1,
+        }
+        .check(
+            |v| v[0].max_keep(&[0, 2]),
+            |x| x[0].reduce(&[0, 2], f64::NEG_INFINITY, f64::max),
+        );
+    }
+}
+
 /// The sum of positive terms: the tolerance grows with the square root of their number only.
 #[test]
 fn long_sums_keep_their_digits() {

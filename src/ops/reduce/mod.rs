@@ -4,12 +4,16 @@ mod moments;
 mod walk;
 
 pub(crate) use walk::is_cut;
-use walk::{Axes, By, Call, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split};
+use walk::{
+    Axes, BUSY, By, Call, Groups, Kernels, LONGEST, ReduceParams, WG, cut, extent, fits, split,
+};
 
 use std::sync::Arc;
 
 use super::folded::{Folded, cost, folded};
-use super::map::{BINDINGS, BINDINGS_OF_FOUR, Expression, expression_wgsl};
+use super::map::{
+    BINDINGS, BINDINGS_OF_FOUR, BINDINGS_OF_FOUR_TO_ONE, Expression, expression_wgsl,
+};
 use crate::gpu::Kernel;
 use crate::onnx::Attribute;
 use crate::tape::{Cost, Exported, Lowering, Op, Reads, Shape, Site, Slot, Var, Vjp};
@@ -37,29 +41,31 @@ pub struct Reduce {
     pub(crate) folded: Option<Folded>,
 }
 
-const SOURCE: &str = expression_wgsl!(
-    "reduce.wgsl",
-    "lib/kept.wgsl",
-    "lib/terms.wgsl",
-    "lib/reduce.wgsl"
-);
+const SOURCE: &str = expression_wgsl!("reduce.wgsl", "lib/kept.wgsl", "lib/terms.wgsl");
 static LANE_FOUR: Kernel =
     Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_lane_four", BINDINGS_OF_FOUR);
 static ROWS: Kernel =
     Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_rows", BINDINGS_OF_FOUR);
 static LANE: Kernel = Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_lane", BINDINGS);
 static GROUP: Kernel = Kernel::new::<ReduceParams>("reduce.wgsl", SOURCE, "reduce_group", BINDINGS);
+static GROUP_FOUR: Kernel = Kernel::new::<ReduceParams>(
+    "reduce.wgsl",
+    SOURCE,
+    "reduce_group_four",
+    BINDINGS_OF_FOUR_TO_ONE,
+);
 static BY_LANE: Kernels = Kernels {
     lane: &LANE,
     four: &LANE_FOUR,
     rows: &ROWS,
 };
+static BY_GROUP: Groups = Groups {
+    group: &GROUP,
+    four: &GROUP_FOUR,
+};
 
-pub(super) static KERNELS: &[&Kernel] = &[&LANE, &LANE_FOUR, &ROWS, &GROUP];
+pub(super) static KERNELS: &[&Kernel] = &[&LANE, &LANE_FOUR, &ROWS, &GROUP, &GROUP_FOUR];
 pub(super) use moments::KERNELS as MOMENTS_KERNELS;
-
-/// Lanes that make a cut worth its second pass.
-const BUSY: usize = 4096;
 
 impl Op for Reduce {
     fn name(&self) -> &'static str {
@@ -181,7 +187,7 @@ impl Op for Reduce {
         let by = if by_lane {
             By::Lane(&BY_LANE)
         } else {
-            By::Group(&GROUP)
+            By::Group(&BY_GROUP)
         };
         let target = if parts > 1 {
             l.scratch(outputs * parts)
@@ -207,7 +213,7 @@ impl Op for Reduce {
             let by = if outputs >= 8 || parts < 64 || l.per_shower() {
                 By::Lane(&BY_LANE)
             } else {
-                By::Group(&GROUP)
+                By::Group(&BY_GROUP)
             };
             let call = Call {
                 kept: &kept,

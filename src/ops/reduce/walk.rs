@@ -38,6 +38,8 @@ pub(super) fn split(domain: &[usize], inputs: &[Shape], axes: &[usize]) -> (Axes
     (side(kept), side(reduced))
 }
 
+/// Lanes that make a cut worth its second pass.
+pub(super) const BUSY: usize = 4096;
 /// Terms that one lane joins before the reduction is cut into parts.
 pub(super) const LONGEST: usize = 256;
 
@@ -73,11 +75,35 @@ pub(super) struct Kernels {
     pub rows: &'static Kernel,
 }
 
+/// The same where lanes that share an output make it.
+pub(super) struct Groups {
+    pub group: &'static Kernel,
+    /// A lane takes four neighbouring terms at once.
+    pub four: &'static Kernel,
+}
+
 /// Who makes an output.
 pub(super) enum By {
     Lane(&'static Kernels),
-    /// A workgroup.
-    Group(&'static Kernel),
+    /// Several lanes, or one that walks terms that are neighbours.
+    Group(&'static Groups),
+}
+
+/// Lanes that share an output whose terms are neighbours: so many that each has a few loads to do and the device is busy, on a
+/// CPU, where lanes wait long for each other, as few as keep its sums short.
+fn sharing(on_cpu: bool, results: u64, terms: usize, at_once: usize) -> usize {
+    let loads = terms.div_ceil(at_once);
+    let wanted = match on_cpu {
+        true => loads.div_ceil(LONGEST),
+        false => loads.div_ceil(4),
+    };
+    let busy = match on_cpu {
+        true => 64,
+        false => BUSY as u64,
+    };
+    let by = wanted.next_power_of_two();
+    let more = busy.div_ceil(results).next_power_of_two() as usize;
+    by.max(more).min(WG).min(loads.next_power_of_two())
 }
 
 /// One dispatch.
@@ -129,13 +155,23 @@ impl Call<'_> {
         y: Slot,
     ) -> Result<()> {
         let params = self.params();
-        let splat = fours(self.kept, self.reduced).filter(|_| matches!(by, By::Lane(_)));
+        let splat = match by {
+            By::Lane(_) => fours(self.kept, self.reduced),
+            By::Group(_) => fours(self.reduced, self.kept),
+        };
         let row = self.kept.last().map_or(1, |(extent, _)| *extent);
-        let rows = splat.is_some() && l.on_cpu() && (32..=4096).contains(&row);
-        // Lanes of a group share a result; lanes on their own are spread over the cores of a CPU.
-        let wg = match by {
+        let by_lane = matches!(by, By::Lane(_));
+        let rows = by_lane && splat.is_some() && l.on_cpu() && (32..=4096).contains(&row);
+        let results = u64::from(params.outputs) * u64::from(params.parts);
+        let at_once = if splat.is_some() { 4 } else { 1 };
+        let share = match by_lane {
+            true => 1,
+            false => sharing(l.on_cpu(), results, self.chunk, at_once),
+        };
+        // Lanes on their own are spread over the cores of a CPU.
+        let wg = match share {
             _ if rows => (row / 4).next_power_of_two().min(64),
-            By::Lane(_) if l.on_cpu() => 16,
+            1 if l.on_cpu() => 16,
             _ => WG,
         };
         let mut overrides = vec![
@@ -144,12 +180,15 @@ impl Call<'_> {
             ("INPUTS", self.expression.inputs as f64),
             ("SPLAT", f64::from(splat.unwrap_or(0))),
         ];
+        if !by_lane {
+            overrides.push(("BY", share as f64));
+        }
         overrides.extend(further);
         let mut slots = input_slots(x);
         slots.push(y);
-        let results = u64::from(params.outputs) * u64::from(params.parts);
         let (kernel, groups) = match (by, splat) {
-            (By::Group(kernel), _) => (kernel, results),
+            (By::Group(k), None) => (k.group, results.div_ceil((wg / share) as u64)),
+            (By::Group(k), Some(_)) => (k.four, results.div_ceil((wg / share) as u64)),
             (By::Lane(k), _) if rows => (k.rows, results / row as u64),
             (By::Lane(k), None) => (k.lane, results.div_ceil(wg as u64)),
             (By::Lane(k), Some(_)) => (k.four, (results / 4).div_ceil(wg as u64)),
