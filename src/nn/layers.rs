@@ -306,7 +306,7 @@ impl<'t> Net<'t> {
     #[track_caller]
     fn standardise(&self, x: Var<'t>, axes: &[usize]) -> Var<'t> {
         let centred = x - x.mean_keep(axes);
-        let scale = (centred.square().mean_keep(axes) + EPS).rsqrt();
+        let scale = (x.var_keep(axes) + EPS).rsqrt();
         match self.constant_spreads {
             true => centred * scale.detach(),
             false => centred * scale,
@@ -341,9 +341,7 @@ impl<'t> Net<'t> {
             x * scale + (b - mean.unsqueeze_to(x.rank()) * scale)
         } else {
             let axes: Vec<usize> = (1..x.rank()).collect();
-            let m = x.mean_keep(&axes);
-            let centred = x - m;
-            let v = centred.square().mean_keep(&axes);
+            let (m, v) = (x.mean_keep(&axes), x.var_keep(&axes));
             if self.mode == Mode::Train {
                 let terms = (x.len() / c) as f32;
                 // The running variance is the unbiased one.
@@ -355,7 +353,8 @@ impl<'t> Net<'t> {
                     self.tape.store(vs, next(var, unbiased));
                 }
             }
-            centred * (v + EPS).rsqrt() * w + b
+            // One factor a channel, so that its gradient and that of the weight are made of one sum.
+            (x - m) * ((v + EPS).rsqrt() * w) + b
         };
         self.note(name, "BatchNorm".into(), y);
         y

@@ -59,6 +59,8 @@ pub enum Function {
     CutBelow,
     /// 1 where a = b, else 0
     Equal,
+    /// (a - b)², for a `b` that is the mean of `a` over what is summed up next: no gradient to `b`, as its sum is 0
+    SquaredDeviation,
     /// b where a is not 0, else c
     Select,
 }
@@ -69,7 +71,7 @@ impl Function {
         use Function::*;
         match self {
             Constant(_) => 0,
-            Add | Sub | Mul | Div | Max | Min | Greater | CutBelow | Equal => 2,
+            Add | Sub | Mul | Div | Max | Min | Greater | CutBelow | Equal | SquaredDeviation => 2,
             Select => 3,
             _ => 1,
         }
@@ -142,6 +144,7 @@ impl Function {
             Greater => format!("truth({a} > {b})"),
             CutBelow => format!("cut_below({a}, {b})"),
             Equal => format!("truth({a} == {b})"),
+            SquaredDeviation => format!("({a} - {b}) * ({a} - {b})"),
             Select => format!("select({c}, {b}, {a} != 0.0)"),
         }
     }
@@ -180,6 +183,7 @@ impl Function {
             Greater => "greater",
             CutBelow => "cut_below",
             Equal => "equal",
+            SquaredDeviation => "squared_deviation",
             Select => "select",
         }
     }
@@ -191,7 +195,7 @@ impl Function {
         Some(match (self, i) {
             (Constant(_) | Sign | Step | LeakySlope(_) | Inside(..) | Greater | Equal, _)
             | (Select, 0)
-            | (CutBelow, 1) => return None,
+            | (CutBelow | SquaredDeviation, 1) => return None,
             (Identity | Add, _) | (Sub, 0) => dy,
             (Affine(k, _), _) => dy * k,
             (Abs, _) => dy * a().sign(),
@@ -222,6 +226,7 @@ impl Function {
             (Min, 0) => dy * (x[1].greater(a()) + a().equal(x[1]) * 0.5),
             (Min, _) => dy * (a().greater(x[1]) + a().equal(x[1]) * 0.5),
             (CutBelow, _) => dy * (1.0 - x[1].greater(a())),
+            (SquaredDeviation, _) => dy * (a() - x[1]) * 2.0,
             (Select, 1) => a().select(dy, dy.tape().full(0.0, &dy.shape())),
             (Select, _) => a().select(dy.tape().full(0.0, &dy.shape()), dy),
         })

@@ -90,6 +90,10 @@ pub(super) fn elementwise(site: &mut Site<'_>, function: Function, x: &[String])
             site.node("Mul", &[a, &kept], &[])
         }
         Equal => truth(site, "Equal", x[1]),
+        SquaredDeviation => {
+            let difference = plain(site, "Sub");
+            site.node("Mul", &[&difference, &difference], &[])
+        }
         Select => {
             let zero = site.graph.number(0.0);
             let is_zero = site.node("Equal", &[a, &zero], &[]);

@@ -10,6 +10,7 @@ use walk::{
 
 use std::sync::Arc;
 
+use super::elementwise::Function;
 use super::folded::{Folded, cost, folded};
 use super::map::{
     BINDINGS, BINDINGS_OF_FOUR, BINDINGS_OF_FOUR_TO_ONE, Expression, expression_wgsl,
@@ -308,7 +309,9 @@ impl<'t> Var<'t> {
     /// Variance over `axes`, which keep extent 1: mean of (x - mean)², divided by n.
     #[track_caller]
     pub fn var_keep(self, axes: &[usize]) -> Self {
-        (self - self.mean_keep(axes)).square().mean_keep(axes)
+        let mean = self.mean_keep(axes);
+        let squares = self.binary(Function::SquaredDeviation, mean);
+        squares.mean_keep(axes)
     }
 
     /// ln of the sum of e^x over `axes`, which keep extent 1, without overflow.

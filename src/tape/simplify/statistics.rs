@@ -24,6 +24,9 @@ pub(super) fn rule<'t>(rules: &mut Rules, op: &Arc<dyn Op>, inputs: &[Var<'t>]) 
     }
     match (op.elementwise()?, inputs) {
         (Function::Sub, &[a, b]) => difference(a, b),
+        (Function::SquaredDeviation, &[a, b]) => {
+            Some(difference(a, b).unwrap_or_else(|| a - b).square())
+        }
         _ => None,
     }
 }
