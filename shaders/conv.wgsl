@@ -6,6 +6,8 @@
 //                   k over the taps for which the division is exact; positions outside x count as zero
 //   act(r) = r for r >= 0, slope * r below (slope 1: identity, 0: relu); with BY_CELL the bias is bias[o,v]
 // wt is packed by pack.wgsl: [tile of 4 * QUADS outputs o][k in the order d, h, w][i][4 * QUADS], zeros beyond O.
+// The axes may be walked in another order: below d, h, w are the axes in that order, and x_d, y_d, tap_d, .. say how far
+// neighbours along each lie apart in x, y and among the taps.
 //
 // A transposed convolution falls apart into stride_d * stride_h * stride_w phases: the output voxels of one phase
 // (v = phase mod stride) use one set of taps, so a phase is a convolution of stride 1 and nothing is multiplied by
@@ -28,6 +30,9 @@ struct ConvParams {
     kernel_d: u32, kernel_h: u32, kernel_w: u32,
     stride_d: u32, stride_h: u32, stride_w: u32,
     pad_d: u32, pad_h: u32, pad_w: u32,
+    x_d: u32, x_h: u32, x_w: u32, // in elements
+    y_d: u32, y_h: u32, y_w: u32,
+    tap_d: u32, tap_h: u32, tap_w: u32,
     transposed: u32, // 0 or 1
     tiles: u32,      // of outputs
     phases: u32,     // 1, or stride_d * stride_h * stride_w
@@ -219,10 +224,10 @@ fn sums(id: u32, t: u32) -> bool {
             pd[k] = vd * in_step.x + ad.offset;
             ph[k] = vh * in_step.y + ah.offset;
             pw[k] = vw * in_step.z + aw.offset;
-            at[k] = ((pd[k] * p.in_h + ph[k]) * p.in_w + pw[k]) * p.batch + n;
-            let v = ((vd * out_step.x + phase_d) * p.out_h + vh * out_step.y + phase_h) * p.out_w + vw * out_step.z + phase_w;
-            to[k] = select(0xffffffffu, v * p.batch + n, m < columns && vh < ah.extent && vw < aw.extent);
-            if BY_CELL { cell[k] = select(0u, v, to[k] != 0xffffffffu); }
+            at[k] = pd[k] * p.x_d + ph[k] * p.x_h + pw[k] * p.x_w + n;
+            let v = (vd * out_step.x + phase_d) * p.y_d + (vh * out_step.y + phase_h) * p.y_h + (vw * out_step.z + phase_w) * p.y_w;
+            to[k] = select(0xffffffffu, v + n, m < columns && vh < ah.extent && vw < aw.extent);
+            if BY_CELL { cell[k] = select(0u, v / p.batch, to[k] != 0xffffffffu); }
         }
     }
 
@@ -232,7 +237,7 @@ fn sums(id: u32, t: u32) -> bool {
     let step = p.padded * QUADS; // from tap to tap in wt
     for (var a = 0u; a < ad.count; a++) {
         let od = a * ad.turn;
-        let tap0 = ((ad.first + a * ad.step) * p.kernel_h + ah.first) * p.kernel_w + aw.first;
+        let tap0 = (ad.first + a * ad.step) * p.tap_d + ah.first * p.tap_h + aw.first * p.tap_w;
         // A row of x is tap b of the first row of y, b - 1 of the next; transposed the other way round.
         for (var b = 0u; b < ah.count + ROWS - 1u; b++) {
             let oh = b * ah.turn + select(0u, ROWS - 1u, wide);
@@ -241,7 +246,7 @@ fn sums(id: u32, t: u32) -> bool {
                 var live: array<bool, 128>;
                 for (var u = 0u; u < LOADS; u++) {
                     let ow = (e0 + select(u, TAPS - 1u - u, SHARE && wide)) * aw.turn;
-                    let shift = ((od * p.in_h + oh) * p.in_w + ow) * p.batch;
+                    let shift = od * p.x_d + oh * p.x_h + ow * p.x_w;
                     for (var j = 0u; j < WINDOW; j++) {
                         for (var s = 0u; s < SPAN; s++) {
                             let k = j * SPAN + s;
@@ -265,9 +270,9 @@ fn sums(id: u32, t: u32) -> bool {
                             }
                         }
                     }
-                    let w0 = z * p.w_skip + ((tile * p.taps + tap0 + e0 * aw.step) * p.padded + i) * QUADS;
+                    let w0 = z * p.w_skip + ((tile * p.taps + tap0 + e0 * aw.step * p.tap_w) * p.padded + i) * QUADS;
                     let last = select(aw.count - e0, 1u, TAPS == 1u) - 1u;
-                    let taps = Taps(w0, aw.step * step, last, ah.step * p.kernel_w * step, b, ah.count);
+                    let taps = Taps(w0, aw.step * p.tap_w * step, last, ah.step * p.tap_h * step, b, ah.count);
                     add(0u, 0u, taps);
                     if QUADS > 1u { add(1u, 0u, taps); }
                     if QUADS > 2u { add(2u, 0u, taps); }

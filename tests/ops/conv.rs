@@ -290,6 +290,11 @@ fn tiled_agrees_with_plain() {
         ("ten outputs", [10, 3, 5, 7, 12], [10, 10, 3, 2, 4], [1, 1, 1], [1, 0, 1]),
         ("twenty outputs", [20, 3, 5, 7, 3], [20, 20, 1, 3, 3], [1, 2, 1], [0, 1, 1]),
         ("fourteen outputs", [14, 1, 9, 5, 16], [14, 14, 1, 3, 3], [1, 1, 1], [0, 1, 1]),
+        // Walked in another order of axes.
+        ("most taps along d", [3, 11, 6, 7, 8], [5, 3, 7, 2, 2], [1, 2, 2], [2, 1, 0]),
+        ("most taps along h", [4, 3, 12, 5, 3], [6, 4, 2, 5, 2], [2, 1, 2], [0, 1, 1]),
+        ("one output, most taps along d", [5, 12, 7, 6, 4], [1, 5, 6, 3, 2], [1, 1, 1], [1, 0, 1]),
+        ("one shower, most taps along d", [4, 9, 5, 7, 1], [3, 4, 5, 1, 3], [1, 1, 3], [2, 0, 1]),
     ];
     for &(name, x, w, stride, padding) in cases {
         let spec = ConvSpec { stride, padding };
@@ -513,6 +518,20 @@ fn a_shower_of_one_output_is_the_same_in_any_batch() {
             [3, 2, 6, 7, ALL],
             [3, 1, 3, 4, 4],
             [1, 2, 2],
+        ),
+        (
+            "most taps along d",
+            false,
+            [3, 9, 5, 6, ALL],
+            [1, 3, 5, 3, 2],
+            [1, 1, 1],
+        ),
+        (
+            "conv_transpose, most taps along h",
+            true,
+            [3, 3, 6, 4, ALL],
+            [3, 1, 3, 7, 4],
+            [2, 1, 2],
         ),
         (
             "stride along h",

@@ -133,8 +133,8 @@ fn what_is_added_to_each_cell_is_a_bias() {
         // Batches that are walked in fours and one by one, few outputs and many.
         let (i, o, n) = (draw(1, 4), draw(1, 19), [1, 4, 7, 36][case % 4]);
         let (cells, kernel) = (
-            [draw(2, 4), draw(3, 5), draw(4, 6)],
-            [draw(1, 2), draw(2, 3), draw(1, 3)],
+            [draw(4, 6), draw(3, 5), draw(4, 6)],
+            [draw(1, 4), draw(2, 3), draw(1, 3)],
         );
         let spec = ConvSpec {
             stride: [1, draw(1, 2), draw(1, 2)],

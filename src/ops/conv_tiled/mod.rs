@@ -168,6 +168,7 @@ fn run(
     let bias = finish.bias.filter(|_| last);
     let mut words = vec![c.batch, c.inputs, c.outputs];
     words.extend(c.words());
+    words.extend(c.steps());
     words.extend([u32::from(c.transposed), tiles, c.phases(), t.parts]);
     words.push(c.inputs.div_ceil(t.parts).next_multiple_of(t.deep));
     words.extend([groups as u32, blocks as u32, z.x, z.w / 4, z.y, y_part]);
@@ -293,14 +294,15 @@ fn product(
     if matrix::lower(l, (c, stack), (x, w), finish, y)? {
         return Ok(());
     }
-    let t = tile(l, c, stack, (x, y));
-    let packing = Packing::weights(c, t, stack.count);
+    let c = c.turned();
+    let t = tile(l, &c, stack, (x, y));
+    let packing = Packing::weights(&c, t, stack.count);
     let wt = packed(l, w, packing)?;
     let stack = Stack {
         w: packing.words(),
         ..stack
     };
-    run(l, (c, t, stack), (x, wt), finish, y)
+    run(l, (&c, t, stack), (x, wt), finish, y)
 }
 
 /// `y[z,i,j] = sum over k of a[z,i,k] b[z,k,j]`

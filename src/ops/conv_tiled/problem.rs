@@ -33,7 +33,8 @@ impl Tile {
 /// Outputs up to which a layer takes many taps at once, and so adds up in another order.
 pub(crate) const FEW_OUTPUTS: usize = 4;
 
-/// A convolution from `inputs` to `outputs` channels, or a transposed one.
+/// A convolution from `inputs` to `outputs` channels, or a transposed one. Extents, strides and padding are by axis in the order
+/// in which the axes are walked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Problem {
     pub(super) transposed: bool,
@@ -45,6 +46,8 @@ pub(super) struct Problem {
     pub(super) kernel: [u32; 3],
     pub(super) stride: [u32; 3],
     pub(super) pad: [u32; 3],
+    /// Where each of the axes stands in memory.
+    order: [usize; 3],
 }
 
 /// Fours of outputs that a lane computes, unless measured.
@@ -69,6 +72,7 @@ pub(super) fn dense(outputs: u32, inputs: u32, columns: u32, transposed: bool) -
         kernel: one,
         stride: one,
         pad: [0; 3],
+        order: [0, 1, 2],
     }
 }
 
@@ -95,6 +99,7 @@ impl Problem {
             kernel,
             stride,
             pad,
+            order: [0, 1, 2],
         };
         // A kernel of 1 is a dense layer over all voxels and showers: one long row suits every kernel.
         if kernel == [1; 3] && stride == [1; 3] && pad == [0; 3] {
@@ -122,6 +127,70 @@ impl Problem {
         [self.input, self.output, self.kernel, self.stride, self.pad].concat()
     }
 
+    /// Elements from one cell to the next along each axis in x and y, and from one tap to the next in the weights, as the
+    /// parameter block of `conv.wgsl` has them.
+    pub(super) fn steps(&self) -> Vec<u32> {
+        let steps = |extents: [u32; 3], unit: u32| {
+            let mut in_memory = [0; 3];
+            for (extent, place) in extents.into_iter().zip(self.order) {
+                in_memory[place] = extent;
+            }
+            let apart = [
+                in_memory[1] * in_memory[2] * unit,
+                in_memory[2] * unit,
+                unit,
+            ];
+            self.order.map(|place| apart[place])
+        };
+        [
+            steps(self.input, self.batch),
+            steps(self.output, self.batch),
+            steps(self.kernel, 1),
+        ]
+        .concat()
+    }
+
+    /// The same with the axis walked last along which most taps of an output meet neighbouring inputs: there lanes share
+    /// what they load.
+    pub(super) fn turned(&self) -> Self {
+        let met = |a: usize| match self.shared_taps(a) {
+            taps if taps >= 3 && self.width(a) >= 3 => taps,
+            _ => 1,
+        };
+        let last = (0..3).max_by_key(|&a| met(a)).unwrap_or(2);
+        let order = [(last + 1) % 3, (last + 2) % 3, last];
+        let turn = |v: [u32; 3]| order.map(|a| v[a]);
+        Self {
+            input: turn(self.input),
+            output: turn(self.output),
+            kernel: turn(self.kernel),
+            stride: turn(self.stride),
+            pad: turn(self.pad),
+            order: order.map(|a| self.order[a]),
+            ..*self
+        }
+    }
+
+    /// Stride of the output cells of one phase.
+    fn step(&self, a: usize) -> u32 {
+        if self.transposed { self.stride[a] } else { 1 }
+    }
+
+    /// Output cells along an axis in one phase.
+    fn width(&self, a: usize) -> u32 {
+        self.output[a].div_ceil(self.step(a))
+    }
+
+    /// Taps along an axis, in one phase, of which neighbouring output cells meet the same inputs; 0 if they meet others.
+    fn shared_taps(&self, a: usize) -> u32 {
+        let adjacent = self.transposed || self.stride[a] == 1;
+        if adjacent {
+            self.kernel[a].div_ceil(self.step(a))
+        } else {
+            0
+        }
+    }
+
     pub(super) fn taps(&self) -> u32 {
         self.kernel.iter().product()
     }
@@ -136,19 +205,21 @@ impl Problem {
 
     /// Columns of the largest phase, in pieces that a lane takes along w.
     pub(super) fn columns(&self, t: Tile) -> u64 {
-        let step = if self.transposed { self.stride } else { [1; 3] };
         let across = if t.share { t.groups } else { 1 };
-        let extent = |a: usize| u64::from(self.output[a].div_ceil(step[a]));
-        extent(0)
-            * extent(1).div_ceil(u64::from(t.rows))
-            * extent(2).div_ceil(u64::from(across))
-            * u64::from(self.batch)
+        [
+            self.width(0),
+            self.width(1).div_ceil(t.rows),
+            self.width(2).div_ceil(across),
+            self.batch,
+        ]
+        .into_iter()
+        .map(u64::from)
+        .product()
     }
 
     /// Whether the taps along w are a multiple of those taken at once, in every phase.
     pub(super) fn exact(&self, t: Tile) -> bool {
-        let step = if self.transposed { self.stride[2] } else { 1 };
-        t.taps == 1 || self.kernel[2].is_multiple_of(step * t.taps)
+        t.taps == 1 || self.kernel[2].is_multiple_of(self.step(2) * t.taps)
     }
 
     /// Inputs as packed: filled up to what is taken at once.
@@ -163,10 +234,10 @@ impl Problem {
             4 if self.outputs.div_ceil(12) == self.outputs.div_ceil(16) => 3,
             quads => quads,
         };
-        let step = if self.transposed { self.stride[2] } else { 1 };
+        let step = self.step(2);
         let taps = self.kernel[2].div_ceil(step); // along w, in one phase
-        let width = self.output[2].div_ceil(step);
-        let adjacent = self.transposed || self.stride[2] == 1;
+        let width = self.width(2);
+        let adjacent = self.shared_taps(2) > 0;
         let plain = Tile {
             wg: device.wg,
             quads,
@@ -248,9 +319,7 @@ impl Problem {
 
     /// Whether neighbours along h read neighbouring inputs, and some of them the same.
     fn rows_share(&self) -> bool {
-        let step = if self.transposed { self.stride[1] } else { 1 };
-        let adjacent = self.transposed || self.stride[1] == 1;
-        adjacent && self.kernel[1].div_ceil(step) >= 2 && self.output[1].div_ceil(step) >= 2
+        self.shared_taps(1) >= 2 && self.width(1) >= 2
     }
 
     /// Workgroups that have work, one product and all inputs at once.
