@@ -53,7 +53,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "TAPS" => [3.0, 1.0],
         "DEEP" => [2.0, 4.0],
         "BY_CELL" | "VECTOR" | "SPARE" | "SHARE" | "BY_ROW" | "VARIANCE" | "EXACT" | "ONE_TAP"
-        | "HALF" => [1.0, 0.0],
+        | "HALF" | "FOUR" => [1.0, 0.0],
         "SUBGROUP" => [32.0, 8.0],
         "COLS" | "DEPTH" => [2.0, 2.0],
         "ACROSS" => [2.0, 4.0],

@@ -3,7 +3,7 @@
 //! Everything is a pair of linear ops that are each other's adjoint, a sum over windows with its spreading and a choice of
 //! cells with its putting back, so derivatives of any order exist.
 
-use crate::gpu::{Kernel, fold, params, read, wgsl, write};
+use crate::gpu::{Binding, Kernel, fold, params, read, wgsl, write};
 use crate::onnx::Attribute;
 use crate::tape::{Cost, DType, Exported, Lowering, Op, Shape, Site, Slot, Var, Vjp};
 use crate::{Error, Result};
@@ -21,39 +21,74 @@ params! {
     }
 }
 
-const SOURCE: &str = wgsl!("pool.wgsl", "lib/index.wgsl", "lib/math.wgsl");
-static SUM: Kernel = Kernel::new::<PoolParams>(
+const SOURCE: &str = wgsl!(
     "pool.wgsl",
-    SOURCE,
-    "pool_sum",
-    &[read(1, "x"), write(2, "y")],
+    "lib/index.wgsl",
+    "lib/four.wgsl",
+    "lib/math.wgsl"
 );
-static SPREAD: Kernel = Kernel::new::<PoolParams>(
-    "pool.wgsl",
-    SOURCE,
-    "pool_spread",
-    &[read(1, "x"), write(2, "y")],
-);
-static ARGMAX: Kernel = Kernel::new::<PoolParams>(
-    "pool.wgsl",
-    SOURCE,
+
+/// An entry point for any number of showers, and the one for a multiple of four.
+struct Entries {
+    any: Kernel,
+    four: Kernel,
+}
+
+macro_rules! entries {
+    ($any:literal, $four:literal, $any_bindings:expr, $four_bindings:expr) => {
+        Entries {
+            any: Kernel::new::<PoolParams>("pool.wgsl", SOURCE, $any, $any_bindings),
+            four: Kernel::new::<PoolParams>("pool.wgsl", SOURCE, $four, $four_bindings),
+        }
+    };
+}
+
+const TO_Y: &[Binding] = &[read(1, "x"), read(2, "x4"), write(5, "y")];
+const TO_Y4: &[Binding] = &[read(1, "x"), read(2, "x4"), write(5, "y4")];
+static SUM: Entries = entries!("pool_sum", "pool_sum_four", TO_Y, TO_Y4);
+static SPREAD: Entries = entries!("pool_spread", "pool_spread_four", TO_Y, TO_Y4);
+static ARGMAX: Entries = entries!(
     "pool_argmax",
-    &[read(1, "x"), write(4, "found")],
+    "pool_argmax_four",
+    &[read(1, "x"), read(2, "x4"), write(5, "found")],
+    &[read(1, "x"), read(2, "x4"), write(5, "found4")]
+);
+static PUT: Entries = entries!(
+    "pool_put",
+    "pool_put_four",
+    &[
+        read(1, "x"),
+        read(2, "x4"),
+        read(3, "cell"),
+        read(4, "cell4"),
+        write(5, "y")
+    ],
+    &[
+        read(1, "x"),
+        read(2, "x4"),
+        read(3, "cell"),
+        read(4, "cell4"),
+        write(5, "y4")
+    ]
 );
 static PICK: Kernel = Kernel::new::<PoolParams>(
     "pool.wgsl",
     SOURCE,
     "pool_pick",
-    &[read(1, "x"), write(2, "y"), read(3, "cell")],
-);
-static PUT: Kernel = Kernel::new::<PoolParams>(
-    "pool.wgsl",
-    SOURCE,
-    "pool_put",
-    &[read(1, "x"), write(2, "y"), read(3, "cell")],
+    &[read(1, "x"), read(3, "cell"), write(5, "y")],
 );
 
-pub(super) static KERNELS: &[&Kernel] = &[&SUM, &SPREAD, &ARGMAX, &PICK, &PUT];
+pub(super) static KERNELS: &[&Kernel] = &[
+    &SUM.any,
+    &SUM.four,
+    &SPREAD.any,
+    &SPREAD.four,
+    &ARGMAX.any,
+    &ARGMAX.four,
+    &PUT.any,
+    &PUT.four,
+    &PICK,
+];
 
 const WG: usize = 64;
 
@@ -146,20 +181,20 @@ impl Windows {
         self.kernel.iter().product()
     }
 
+    /// `at_once`: showers and elements along W that a lane makes.
     fn dispatch(
         &self,
         l: &mut Lowering<'_>,
         kernel: &'static Kernel,
         slots: &[Slot],
         scale: f32,
+        at_once: [usize; 2],
     ) -> Result<()> {
-        // A cell lies in few windows: finding them costs more than adding them, so a lane takes several cells.
-        let to_cells = std::ptr::eq(kernel, &SPREAD) || std::ptr::eq(kernel, &PUT);
-        let span = if to_cells { 4 } else { 1 };
         let &[c, d, h, w, n] = l.output_shape() else {
             unreachable!("Op::shape made five axes");
         };
-        let count = c * d * h * w.div_ceil(span) * n;
+        let [showers, span] = at_once;
+        let count = c * d * h * w.div_ceil(span) * n.div_ceil(showers);
         let mut words = vec![count as u32, n as u32];
         for triple in [
             self.cells,
@@ -173,7 +208,12 @@ impl Windows {
         words.push(scale.to_bits());
         let params: PoolParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
         let groups = fold(count.div_ceil(WG) as u64);
-        let overrides = [("WG", WG as f64), ("SPAN", span as f64)];
+        let four = showers == 4 && n.is_multiple_of(4);
+        let overrides = [
+            ("WG", WG as f64),
+            ("SPAN", span as f64),
+            ("FOUR", f64::from(u8::from(four))),
+        ];
         l.dispatch(kernel, &params, &overrides, slots, groups)
     }
 
@@ -315,12 +355,19 @@ impl Op for Pool {
 
     fn lower(&self, l: &mut Lowering<'_>, x: &[Slot], y: Slot) -> Result<()> {
         let w = self.windows;
+        let fours = l.output_shape()[4].is_multiple_of(4);
+        let of = |e: &'static Entries| if fours { &e.four } else { &e.any };
+        // A cell lies in few windows: finding them costs more than adding them, so a lane takes several cells.
+        let (to_windows, to_cells) = ([4, 1], [4, 4]);
         match self.kind {
-            Kind::Sum(scale) => w.dispatch(l, &SUM, &[x[0], y], scale),
-            Kind::Spread(scale) => w.dispatch(l, &SPREAD, &[x[0], y], scale),
-            Kind::ArgMax => w.dispatch(l, &ARGMAX, &[x[0], y], 1.0),
-            Kind::Pick => w.dispatch(l, &PICK, &[x[0], y, x[1]], 1.0),
-            Kind::Put => w.dispatch(l, &PUT, &[x[0], y, x[1]], 1.0),
+            Kind::Sum(scale) => w.dispatch(l, of(&SUM), &[x[0], x[0], y], scale, to_windows),
+            Kind::Spread(scale) => w.dispatch(l, of(&SPREAD), &[x[0], x[0], y], scale, to_cells),
+            Kind::ArgMax => w.dispatch(l, of(&ARGMAX), &[x[0], x[0], y], 1.0, to_windows),
+            Kind::Put => {
+                let slots = [x[0], x[0], x[1], x[1], y];
+                w.dispatch(l, of(&PUT), &slots, 1.0, to_cells)
+            }
+            Kind::Pick => w.dispatch(l, &PICK, &[x[0], x[1], y], 1.0, [1, 1]),
         }
     }
 
