@@ -7,7 +7,7 @@ use crate::data::Showers;
 use crate::gpu::{Gpu, Profile, Readback};
 use crate::models::{Build, Networks, System, Turn};
 use crate::ops::random;
-use crate::tape::{Options, Plan, Program, Tape, Var};
+use crate::tape::{Options, Plan, Program, StepTime, Tape, Var};
 use crate::{Error, Result};
 
 /// Runs under way before the oldest is waited for: the device never idles, and never falls behind by more.
@@ -123,6 +123,11 @@ impl Session {
     /// The plan of one kind of step.
     pub fn plan(&mut self, step: usize) -> Result<Plan> {
         Ok(self.compiled(step)?.program.plan().clone())
+    }
+
+    /// Takes one kind of step again, on the showers that it had last, with a timestamp around every dispatch.
+    pub fn step_times(&mut self, step: usize) -> Result<Vec<StepTime>> {
+        self.compiled(step)?.program.step_times()
     }
 
     /// Names of the losses of one kind of step.

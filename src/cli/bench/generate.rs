@@ -307,7 +307,7 @@ fn steps(generator: &mut Generator, batch: usize) -> Result<Vec<StepTime>> {
     Ok(steps)
 }
 
-fn step_json(s: &StepTime) -> serde_json::Value {
+pub fn step_json(s: &StepTime) -> serde_json::Value {
     serde_json::json!({
         "op": s.step.op, "kernel": s.step.kernel, "shape": s.step.shape, "seconds": s.seconds,
         "gflop": s.step.flops * 1e-9, "gbytes": s.step.bytes * 1e-9,

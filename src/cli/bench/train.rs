@@ -7,6 +7,7 @@ use calogen::models::{self, Preset, Progress, System};
 use calogen::train::Session;
 use calogen::{Error, Result};
 
+use super::generate::step_json;
 use super::timing::{Timing, numbers};
 use crate::Global;
 use crate::output::{print, print_json};
@@ -26,6 +27,9 @@ pub struct Args {
     /// Seconds for each batch size, about
     #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
     seconds: Duration,
+    /// Print the time of each dispatch of each kind of step in order, with what it reads and writes [default: off]
+    #[arg(long)]
+    steps: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -97,6 +101,13 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         } else {
             None
         };
+        let mut timed = Vec::new();
+        for step in 0..if args.steps { plans } else { 0 } {
+            timed.push(session.step_times(step)?);
+        }
+        let steps: Vec<Vec<_>> = (timed.iter())
+            .map(|step| step.iter().map(step_json).collect())
+            .collect();
         let kernels: Vec<_> = profile
             .iter()
             .flat_map(|p| &p.kernels)
@@ -121,11 +132,17 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             if let Some(profile) = &profile {
                 print(&format!("time by kernel of {CYCLE} iterations\n{profile}"))?;
             }
+            for (step, kind) in timed.iter().zip(session.system().steps()) {
+                print(&format!("\nstep {}", kind.name))?;
+                for dispatch in step {
+                    print(&dispatch.to_string())?;
+                }
+            }
         }
         rows.push(serde_json::json!({
             "batch": batch, "seconds_per_iteration": t, "iterations_per_second": 1.0 / t.median,
             "showers_per_second": batch as f64 / t.median, "gflop_per_iteration": flops * 1e-9,
-            "gflop_per_second": flops / t.median * 1e-9, "kernels": kernels,
+            "gflop_per_second": flops / t.median * 1e-9, "kernels": kernels, "steps": steps,
         }));
     }
     if args.json {
