@@ -69,11 +69,13 @@ override TAPS: u32; // 1..9, along w
 override EXACT: bool; // TAPS divides the number of taps along w in every phase
 override DEEP: u32; // 1..4 inputs
 override BY_CELL: bool; // each output voxel has a bias of its own
-override SHARE: bool; // where positions in x are 1 apart: the groups are neighbours along w and share loads
+override SHARE: bool; // the groups are neighbours along w and share loads
+override APART: u32;  // where SHARE: how far apart these read along w
 override SPAN: u32 = select(4u, 1u, VECTOR); // positions in a group
 override WINDOW: u32 = select(GROUPS, 1u, SHARE); // positions loaded for a tap
 override ALL: u32 = ROWS * GROUPS; // groups of a lane
-override LOADS: u32 = TAPS + select(0u, GROUPS - 1u, SHARE); // for an input: the taps, and further groups
+override LOADS: u32 = TAPS + select(0u, APART * (GROUPS - 1u), SHARE); // for an input: the taps, and further groups
+override NEXT: u32 = select(1u, APART, SHARE); // loads from one group to the next
 override UNIT: u32 = select(1u, 4u, VECTOR); // elements in a load
 
 // One axis of one phase: its taps are first, first + step, ...; tap number a reads x at position + offset + a * turn.
@@ -131,7 +133,7 @@ fn add(q: u32, row: u32, taps: Taps) {
             var r = acc[(q * 4u + c) * ALL + row * GROUPS + j];
             for (var d = 0u; d < DEEP; d++) {
                 for (var u = 0u; u < TAPS; u++) {
-                    r = fma(vec4<f32>(k[d * TAPS + u][c]), v[(d * LOADS + u) * WINDOW + j], r);
+                    r = fma(vec4<f32>(k[d * TAPS + u][c]), v[(d * LOADS + u) * WINDOW + j * NEXT], r);
                 }
             }
             acc[(q * 4u + c) * ALL + row * GROUPS + j] = r;

@@ -52,6 +52,7 @@ fn sample(name: &str, variant: usize) -> f64 {
         "GROUPS" => [3.0, 1.0],
         "TAPS" => [3.0, 1.0],
         "DEEP" => [2.0, 4.0],
+        "APART" => [2.0, 1.0],
         "BY_CELL" | "VECTOR" | "SPARE" | "SHARE" | "BY_ROW" | "VARIANCE" | "EXACT" | "ONE_TAP"
         | "HALF" | "FOUR" => [1.0, 0.0],
         "SUBGROUP" => [32.0, 8.0],

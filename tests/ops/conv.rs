@@ -294,6 +294,9 @@ fn tiled_agrees_with_plain() {
         ("most taps along d", [3, 11, 6, 7, 8], [5, 3, 7, 2, 2], [1, 2, 2], [2, 1, 0]),
         ("most taps along h", [4, 3, 12, 5, 3], [6, 4, 2, 5, 2], [2, 1, 2], [0, 1, 1]),
         ("one output, most taps along d", [5, 12, 7, 6, 4], [1, 5, 6, 3, 2], [1, 1, 1], [1, 0, 1]),
+        ("stride of two", [6, 9, 7, 14, 8], [9, 6, 2, 3, 4], [2, 2, 2], [0, 1, 1]),
+        ("stride of three, few outputs", [5, 2, 3, 40, 12], [3, 5, 1, 2, 10], [1, 1, 3], [0, 1, 4]),
+        ("stride of two along d", [4, 15, 5, 3, 3], [17, 4, 6, 2, 2], [2, 2, 1], [3, 0, 1]),
         ("one shower, most taps along d", [4, 9, 5, 7, 1], [3, 4, 5, 1, 3], [1, 1, 3], [2, 0, 1]),
     ];
     for &(name, x, w, stride, padding) in cases {

@@ -186,6 +186,7 @@ fn run(
         ("EXACT", flag(c.exact(t))),
         ("DEEP", f64::from(t.deep)),
         ("SHARE", flag(t.share)),
+        ("APART", f64::from(c.apart(2))),
         ("VECTOR", flag(vector)),
         ("BY_CELL", flag(finish.by_cell)),
     ];

@@ -16,7 +16,7 @@ pub(super) struct Tile {
     /// Terms of the sum taken at once: so many taps along w of so many inputs.
     pub(super) taps: u32,
     pub(super) deep: u32,
-    /// The groups are neighbours along w, where these read neighbouring inputs: a loaded element serves several taps.
+    /// The groups are neighbours along w, where these read some of the same inputs: a loaded element serves several taps.
     pub(super) share: bool,
 }
 
@@ -29,6 +29,9 @@ impl Tile {
         }
     }
 }
+
+/// Distance of what neighbours read up to which the kernel's arrays hold what they load together.
+const MOST_APART: u32 = 3;
 
 /// Outputs up to which a layer takes many taps at once, and so adds up in another order.
 pub(crate) const FEW_OUTPUTS: usize = 4;
@@ -150,14 +153,15 @@ impl Problem {
         .concat()
     }
 
-    /// The same with the axis walked last along which most taps of an output meet neighbouring inputs: there lanes share
-    /// what they load.
+    /// The same with the axis walked last along which an input serves most outputs: there a lane's neighbours share what they
+    /// load.
     pub(super) fn turned(&self) -> Self {
-        let met = |a: usize| match self.shared_taps(a) {
-            taps if taps >= 3 && self.width(a) >= 3 => taps,
-            _ => 1,
+        // How many outputs an input serves, in sixths.
+        let serves = |a: usize| match self.phase_taps(a) {
+            taps if taps >= 3 && self.shares(a) => 6 * taps / self.apart(a),
+            _ => 6,
         };
-        let last = (0..3).max_by_key(|&a| met(a)).unwrap_or(2);
+        let last = (0..3).max_by_key(|&a| serves(a)).unwrap_or(2);
         let order = [(last + 1) % 3, (last + 2) % 3, last];
         let turn = |v: [u32; 3]| order.map(|a| v[a]);
         Self {
@@ -181,13 +185,23 @@ impl Problem {
         self.output[a].div_ceil(self.step(a))
     }
 
-    /// Taps along an axis, in one phase, of which neighbouring output cells meet the same inputs; 0 if they meet others.
-    fn shared_taps(&self, a: usize) -> u32 {
-        let adjacent = self.transposed || self.stride[a] == 1;
-        if adjacent {
-            self.kernel[a].div_ceil(self.step(a))
-        } else {
-            0
+    /// Taps along an axis in one phase.
+    fn phase_taps(&self, a: usize) -> u32 {
+        self.kernel[a].div_ceil(self.step(a))
+    }
+
+    /// How far apart neighbouring outputs of a phase read along an axis, in inputs.
+    pub(super) fn apart(&self, a: usize) -> u32 {
+        if self.transposed { 1 } else { self.stride[a] }
+    }
+
+    /// Whether neighbours along an axis, taken together, load fewer inputs than one by one.
+    fn shares(&self, a: usize) -> bool {
+        let (taps, width) = (self.phase_taps(a), self.width(a));
+        match self.apart(a) {
+            1 if taps == 2 => self.kernel[a] == 2 * self.step(a) && width >= 2,
+            apart @ 1..=MOST_APART => taps > apart && taps >= 3 && width >= 3,
+            _ => false,
         }
     }
 
@@ -234,10 +248,7 @@ impl Problem {
             4 if self.outputs.div_ceil(12) == self.outputs.div_ceil(16) => 3,
             quads => quads,
         };
-        let step = self.step(2);
-        let taps = self.kernel[2].div_ceil(step); // along w, in one phase
-        let width = self.width(2);
-        let adjacent = self.shared_taps(2) > 0;
+        let (taps, width) = (self.phase_taps(2), self.width(2));
         let plain = Tile {
             wg: device.wg,
             quads,
@@ -253,8 +264,8 @@ impl Problem {
         // With few outputs a loaded element serves few products: then many taps and neighbours share it.
         let few = self.outputs as usize <= FEW_OUTPUTS;
         let at_once = divided(taps, if few { 9 } else { device.taps });
-        let two = taps == 2 && self.kernel[2] == 2 * step && width >= 2;
-        let mut t = if adjacent && (two || taps >= 3 && width >= 3) {
+        let two = taps == 2;
+        let mut t = if self.shares(2) {
             // Two taps serve little: where it can be, more inputs are taken at once instead of more neighbours.
             let deep = match at_once {
                 2 if device.deep > 1 && !few && self.inputs.is_multiple_of(4) => 4,
@@ -319,7 +330,7 @@ impl Problem {
 
     /// Whether neighbours along h read neighbouring inputs, and some of them the same.
     fn rows_share(&self) -> bool {
-        self.shared_taps(1) >= 2 && self.width(1) >= 2
+        self.apart(1) == 1 && self.phase_taps(1) >= 2 && self.width(1) >= 2
     }
 
     /// Workgroups that have work, one product and all inputs at once.
@@ -335,7 +346,7 @@ impl Problem {
             for quads in [1, 2, 3, 4, 8] {
                 for groups in 1..=most {
                     let loaded = if t.share {
-                        t.taps + groups - 1
+                        t.taps + self.apart(2) * (groups - 1)
                     } else {
                         t.taps * groups
                     };
