@@ -1,7 +1,7 @@
 //! Elementwise expressions: what chains of elementwise ops become, and the kernel that runs them.
 
 use crate::Result;
-use crate::gpu::{Binding, Kernel, fold, params, read, write};
+use crate::gpu::{Binding, Kernel, fold, params, write};
 use crate::ops::elementwise::Function;
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
 
@@ -102,6 +102,22 @@ macro_rules! expression_wgsl {
 }
 pub(super) use expression_wgsl;
 
+/// The bindings of an expression's six inputs, read as numbers ("x") or as fours ("q"), and those that follow.
+macro_rules! expression_bindings {
+    ($input:literal, $($further:expr),+) => {
+        &[
+            $crate::gpu::read(1, concat!($input, "0")).or_half(),
+            $crate::gpu::read(2, concat!($input, "1")).or_half(),
+            $crate::gpu::read(3, concat!($input, "2")).or_half(),
+            $crate::gpu::read(4, concat!($input, "3")).or_half(),
+            $crate::gpu::read(5, concat!($input, "4")).or_half(),
+            $crate::gpu::read(6, concat!($input, "5")).or_half(),
+            $($further),+
+        ]
+    };
+}
+pub(super) use expression_bindings;
+
 const SOURCE: &str = expression_wgsl!("map.wgsl");
 static MAP: Kernel = Kernel::new::<MapParams>("map.wgsl", SOURCE, "map", BINDINGS);
 static MAP_FOUR: Kernel =
@@ -111,37 +127,13 @@ static MAP_ROWS: Kernel =
 static MAP_CELLS: Kernel =
     Kernel::new::<MapParams>("map.wgsl", SOURCE, "map_cells", BINDINGS_OF_FOUR);
 
-/// Six inputs and an output.
-pub(super) const BINDINGS: &[Binding] = &[
-    read(1, "x0").or_half(),
-    read(2, "x1").or_half(),
-    read(3, "x2").or_half(),
-    read(4, "x3").or_half(),
-    read(5, "x4").or_half(),
-    read(6, "x5").or_half(),
-    write(7, "y").or_half(),
-];
+/// Inputs and an output.
+pub(super) const BINDINGS: &[Binding] = expression_bindings!("x", write(7, "y").or_half());
 /// The same where four neighbours are taken at once.
-pub(super) const BINDINGS_OF_FOUR: &[Binding] = &[
-    read(1, "q0").or_half(),
-    read(2, "q1").or_half(),
-    read(3, "q2").or_half(),
-    read(4, "q3").or_half(),
-    read(5, "q4").or_half(),
-    read(6, "q5").or_half(),
-    write(7, "y4").or_half(),
-];
-
+pub(super) const BINDINGS_OF_FOUR: &[Binding] = expression_bindings!("q", write(7, "y4").or_half());
 /// The same where their results are joined into one.
-pub(super) const BINDINGS_OF_FOUR_TO_ONE: &[Binding] = &[
-    read(1, "q0").or_half(),
-    read(2, "q1").or_half(),
-    read(3, "q2").or_half(),
-    read(4, "q3").or_half(),
-    read(5, "q4").or_half(),
-    read(6, "q5").or_half(),
-    write(7, "y").or_half(),
-];
+pub(super) const BINDINGS_OF_FOUR_TO_ONE: &[Binding] =
+    expression_bindings!("q", write(7, "y").or_half());
 
 pub(super) static KERNELS: &[&Kernel] = &[&MAP, &MAP_FOUR, &MAP_ROWS, &MAP_CELLS];
 

@@ -3,7 +3,9 @@
 
 use super::conv::{Conv, Makes};
 use super::conv_tiled::packed_layer;
-use super::map::{Expression, MAX_INPUTS, MAX_STEPS, expression_wgsl, fours, input_slots};
+use super::map::{
+    Expression, MAX_INPUTS, MAX_STEPS, expression_bindings, expression_wgsl, fours, input_slots,
+};
 use crate::Result;
 use crate::gpu::{Kernel, fold, params, read, write};
 use crate::tape::{Cost, Lowering, Op, Shape, Slot, Var, Vjp, shape};
@@ -29,31 +31,13 @@ static MIX: Kernel = Kernel::new::<MixParams>(
     "mix.wgsl",
     SOURCE,
     "mix",
-    &[
-        read(1, "x0").or_half(),
-        read(2, "x1").or_half(),
-        read(3, "x2").or_half(),
-        read(4, "x3").or_half(),
-        read(5, "x4").or_half(),
-        read(6, "x5").or_half(),
-        read(7, "wt"),
-        write(8, "y").or_half(),
-    ],
+    expression_bindings!("x", read(7, "wt"), write(8, "y").or_half()),
 );
 static MIX_FOUR: Kernel = Kernel::new::<MixParams>(
     "mix.wgsl",
     SOURCE,
     "mix_four",
-    &[
-        read(1, "q0").or_half(),
-        read(2, "q1").or_half(),
-        read(3, "q2").or_half(),
-        read(4, "q3").or_half(),
-        read(5, "q4").or_half(),
-        read(6, "q5").or_half(),
-        read(7, "wt"),
-        write(8, "y4").or_half(),
-    ],
+    expression_bindings!("q", read(7, "wt"), write(8, "y4").or_half()),
 );
 
 pub(super) static KERNELS: &[&Kernel] = &[&MIX, &MIX_FOUR];
