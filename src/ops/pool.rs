@@ -208,11 +208,10 @@ impl Windows {
         words.push(scale.to_bits());
         let params: PoolParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
         let groups = fold(count.div_ceil(WG) as u64);
-        let four = showers == 4 && n.is_multiple_of(4);
         let overrides = [
             ("WG", WG as f64),
             ("SPAN", span as f64),
-            ("FOUR", f64::from(u8::from(four))),
+            ("FOUR", f64::from(u8::from(n.is_multiple_of(4)))),
         ];
         l.dispatch(kernel, &params, &overrides, slots, groups)
     }

@@ -102,7 +102,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             None
         };
         let mut timed = Vec::new();
-        for step in 0..if args.steps { plans } else { 0 } {
+        let listed = if args.steps { plans } else { 0 };
+        for step in 0..listed {
             timed.push(session.step_times(step)?);
         }
         let steps: Vec<Vec<_>> = (timed.iter())

@@ -105,9 +105,8 @@ impl Tile {
 impl Problem {
     /// Columns of the largest phase.
     fn most_columns(&self) -> u64 {
-        let step = if self.transposed { self.stride } else { [1; 3] };
-        let extent = |a: usize| u64::from(self.output[a].div_ceil(step[a]));
-        extent(0) * extent(1) * extent(2) * u64::from(self.batch)
+        let widths = (0..3).map(|a| u64::from(self.width(a)));
+        widths.product::<u64>() * u64::from(self.batch)
     }
 
     fn workgroups(&self, t: Tile, m: Matrix) -> u64 {

@@ -181,7 +181,7 @@ impl Problem {
     }
 
     /// Output cells along an axis in one phase.
-    fn width(&self, a: usize) -> u32 {
+    pub(super) fn width(&self, a: usize) -> u32 {
         self.output[a].div_ceil(self.step(a))
     }
 

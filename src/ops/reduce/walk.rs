@@ -93,17 +93,14 @@ pub(super) enum By {
 /// CPU, where lanes wait long for each other, as few as keep its sums short.
 fn sharing(on_cpu: bool, results: u64, terms: usize, at_once: usize) -> usize {
     let loads = terms.div_ceil(at_once);
-    let wanted = match on_cpu {
-        true => loads.div_ceil(LONGEST),
-        false => loads.div_ceil(4),
+    let (each, busy) = match on_cpu {
+        true => (LONGEST, 64),
+        false => (4, BUSY),
     };
-    let busy = match on_cpu {
-        true => 64,
-        false => BUSY as u64,
-    };
-    let by = wanted.next_power_of_two();
-    let more = busy.div_ceil(results).next_power_of_two() as usize;
-    by.max(more).min(WG).min(loads.next_power_of_two())
+    let wanted = loads
+        .div_ceil(each)
+        .max((busy as u64).div_ceil(results) as usize);
+    wanted.min(WG).min(loads).next_power_of_two()
 }
 
 /// One dispatch.
@@ -187,8 +184,10 @@ impl Call<'_> {
         let mut slots = input_slots(x);
         slots.push(y);
         let (kernel, groups) = match (by, splat) {
-            (By::Group(k), None) => (k.group, results.div_ceil((wg / share) as u64)),
-            (By::Group(k), Some(_)) => (k.four, results.div_ceil((wg / share) as u64)),
+            (By::Group(k), splat) => {
+                let kernel = if splat.is_some() { k.four } else { k.group };
+                (kernel, results.div_ceil((wg / share) as u64))
+            }
             (By::Lane(k), _) if rows => (k.rows, results / row as u64),
             (By::Lane(k), None) => (k.lane, results.div_ceil(wg as u64)),
             (By::Lane(k), Some(_)) => (k.four, (results / 4).div_ceil(wg as u64)),
