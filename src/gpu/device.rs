@@ -11,7 +11,13 @@ use super::memory::Memory;
 use super::pipeline::Pipeline;
 use super::tune::Tuning;
 use super::turn::Turns;
+use super::unbounded;
 use crate::{Error, Result};
+
+/// Kernels and devices keep the bounds checks of wgpu and the driver.
+fn checks_wanted() -> bool {
+    std::env::var_os("CALOGEN_CHECKED").is_some()
+}
 
 /// An open device: the root of everything that computes. Shared by reference count, usable from several threads.
 #[derive(Debug)]
@@ -63,14 +69,23 @@ impl Gpu {
         // SAFETY: of the experimental features only cooperative matrices are asked for, whose kernels keep to the shapes
         // that the adapter lists.
         let experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        let wanted = wgpu::DeviceDescriptor {
             label: Some("calogen"),
             experimental_features,
             required_features: capabilities.features,
             required_limits: capabilities.limits.clone(),
             ..Default::default()
-        }))
-        .map_err(|e| Error::Device(format!("{} cannot be opened: {e}", capabilities.name)))?;
+        };
+        let unbounded = match checks_wanted() {
+            true => None,
+            false => unbounded::open(&adapter, &wanted),
+        };
+        let (device, queue) = match unbounded {
+            Some(opened) => opened,
+            None => pollster::block_on(adapter.request_device(&wanted)).map_err(|e| {
+                Error::Device(format!("{} cannot be opened: {e}", capabilities.name))
+            })?,
+        };
 
         let fault = Arc::new(OnceLock::new());
         let uncaptured = fault.clone();
@@ -136,7 +151,7 @@ impl Gpu {
     ) -> Self {
         let info = device.adapter_info();
         let disk_cache = super::pipeline::open_disk_cache(&device, &info, capabilities.features);
-        let checked = std::env::var_os("CALOGEN_CHECKED").is_some();
+        let checked = checks_wanted();
         let pairs = !checked && capabilities.features.contains(wgpu::Features::SHADER_INT64);
         let tuning = Tuning::open(&capabilities, super::pipeline::cache_folder());
         Self {
@@ -159,7 +174,9 @@ impl Gpu {
         }
     }
 
-    /// wgpu's device, for host programs that compute on it too.
+    /// wgpu's device, for host programs that compute on it too. One that [`Gpu::open`] opened has no bounds checks in its
+    /// driver, which wgpu counts on for the kernels of others: a host whose own kernels rely on them opens the device and
+    /// hands it in ([`Gpu::from_device`]).
     pub fn device(&self) -> &wgpu::Device {
         &self.device
     }

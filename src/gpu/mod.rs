@@ -14,6 +14,7 @@ mod profile;
 mod tier;
 mod tune;
 mod turn;
+mod unbounded;
 
 pub use adapter::{Capabilities, adapters, preferred, several};
 pub use buffer::{Buffer, Mapped, Readback};
