@@ -31,7 +31,7 @@ watched() { # ARGUMENTS of the test program; its output goes to $work/said, what
     CARGO_MANIFEST_DIR=$PWD VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation VK_LAYER_SETTINGS_PATH=$work \
         $wrapper "$ops" "$@" >"$work/said" 2>&1 || { tail -20 "$work/said" >&2; exit 1; }
     # Of uniforms wgpu itself demands that a binding holds them; there the layer also names lanes that have left a loop.
-    grep -s -A 7 'storageBuffers-06936 \]' "$work/log" >"$work/seen" || true
+    grep -a -s -A 7 'storageBuffers-06936 \]' "$work/log" >"$work/seen" || true
 }
 
 watched --ignored an_access_outside_is_seen
