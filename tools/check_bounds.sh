@@ -3,7 +3,7 @@
 #
 #   tools/check_bounds.sh [WRAPPER [FILTER ..]]     WRAPPER runs a program on a driver; FILTER: parts of tests' names
 #
-# Devices are opened without the driver's bounds checks (src/gpu/unbounded.rs), so this is what shows that none are needed.
+# Devices are opened without the driver's bounds checks (src/gpu/unbounded.rs), so this is what shows where none are needed.
 # Wants the layer of version 1.4 or newer, as older ones do not know WGSL as a source (Debian 13: vulkan-validationlayers;
 # VK_LAYER_PATH names the folder of another). Convolutions take minutes a test, the others a second or so: give filters. Mesa 26's
 # software Vulkan crashes on what the layer makes of the kernels; Debian 12's runs them.
@@ -37,6 +37,10 @@ watched() { # ARGUMENTS of the test program; its output goes to $work/said, what
 watched --ignored an_access_outside_is_seen
 [ -s "$work/seen" ] || { echo "check_bounds: the layer did not see an access outside a buffer; nothing is checked" >&2; exit 1; }
 watched "$@"
+if grep -q '^running 0 tests' "$work/said"; then
+    echo "check_bounds: no test has such a name" >&2
+    exit 1
+fi
 grep '^test result' "$work/said"
 if [ -s "$work/seen" ]; then
     cat "$work/seen"

@@ -2,7 +2,7 @@
 //!
 //! wgpu asks every Vulkan device to check each access to a buffer. Where the hardware's descriptors do that (AMD) it is free; where
 //! the compiler writes the checks out it is not: Mesa's for NVIDIA splits a load of four numbers into four with a comparison
-//! each, and the loop of a convolution has 1,171 instructions in place of 513 (`benches/RESULTS.md`). Our kernels
+//! each, and the loop of a convolution has 824 instructions in place of 511 (`benches/RESULTS.md`). Our kernels
 //! guard their indices themselves, so they do without. On the other interfaces
 //! [`create_shader_module_trusted`](wgpu::Device::create_shader_module_trusted) leaves the checks out already.
 
