@@ -17,7 +17,9 @@ cargo test --release --all-features --no-fail-fast 2>&1 | tee "$log" || status=$
 
 echo "== the kernels that GPUs take, where no GPU is"
 CALOGEN_GPU_KERNELS=1 cargo test --release --all-features --test ops 2>&1 | tee -a "$log" || status=$?
-CALOGEN_GPU_KERNELS=1 cargo test --release --all-features --test systems -- \
+# and with the tiles of GPUs that have half the registers
+CALOGEN_GPU_KERNELS=128 cargo test --release --all-features --test ops conv 2>&1 | tee -a "$log" || status=$?
+CALOGEN_GPU_KERNELS=128 cargo test --release --all-features --test systems -- \
     generate transfer several embed events_are_equal 2>&1 | tee -a "$log" || status=$?
 
 echo "== the embedding example"

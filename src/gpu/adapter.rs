@@ -20,8 +20,11 @@ pub struct Capabilities {
     /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`.
     pub device_type: String,
     /// Kernels and tiles are those made for a processor: software Vulkan, unless `CALOGEN_GPU_KERNELS` is set, which asks for
-    /// those of a GPU there too, to test them.
+    /// those of a GPU there too, to test them; as a number from 128 to 256 it says how many `registers` to count on.
     pub on_cpu: bool,
+    /// Registers of 32 bits that a lane can have before a compiler keeps its variables in memory: 128 on Intel's and Apple's
+    /// GPUs, 256 on others.
+    pub registers: u32,
     /// f16 in shaders.
     pub f16: bool,
     /// Smallest and largest subgroup size, if subgroup operations exist.
@@ -80,7 +83,12 @@ impl Capabilities {
         limits: wgpu::Limits,
     ) -> Self {
         let software = info.device_type == wgpu::DeviceType::Cpu;
-        let on_cpu = software && std::env::var_os("CALOGEN_GPU_KERNELS").is_none();
+        let asked = std::env::var("CALOGEN_GPU_KERNELS").ok();
+        let on_cpu = software && asked.is_none();
+        let registers = match asked.filter(|_| software).and_then(|n| n.parse().ok()) {
+            Some(n @ 128..=256) => n,
+            _ => registers(&info),
+        };
         let wanted = if on_cpu {
             WANTED | wgpu::Features::SHADER_INT64 // see lib/four.wgsl
         } else {
@@ -98,6 +106,7 @@ impl Capabilities {
             bus: info.device_pci_bus_id,
             device_type: format!("{:?}", info.device_type),
             on_cpu,
+            registers,
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroup: features
                 .contains(wgpu::Features::SUBGROUP)
@@ -118,6 +127,14 @@ impl Capabilities {
             .min(self.limits.max_buffer_size)
             .min(MOST_BYTES)
     }
+}
+
+/// Registers of a lane by the maker of its GPU. Intel's lanes have 128 at the widths that compilers choose (Mesa's statistics of
+/// the kernels), Apple's 256 of 16 bits. Metal does not tell a vendor's number, so names count too.
+fn registers(info: &wgpu::AdapterInfo) -> u32 {
+    const INTEL: u32 = 0x8086;
+    let few = info.vendor == INTEL || ["Intel", "Apple"].iter().any(|n| info.name.contains(n));
+    if few { 128 } else { 256 }
 }
 
 pub(super) fn instance() -> wgpu::Instance {
@@ -236,6 +253,48 @@ mod tests {
         info.name = name.into();
         info.device_pci_bus_id = bus.into();
         Capabilities::new(info, wgpu::Features::empty(), wgpu::Limits::default())
+    }
+
+    #[test]
+    fn intel_and_apple_have_half_the_registers() {
+        use DeviceType::{DiscreteGpu, IntegratedGpu};
+        for (name, vendor, backend, kind, wanted) in [
+            (
+                "Intel(R) Arc(tm) A770 Graphics (DG2)",
+                0x8086,
+                Backend::Vulkan,
+                DiscreteGpu,
+                128,
+            ),
+            (
+                "UHD Graphics 770",
+                0x8086,
+                Backend::Dx12,
+                IntegratedGpu,
+                128,
+            ),
+            (
+                "Intel(R) Iris(TM) Plus Graphics",
+                0,
+                Backend::Metal,
+                IntegratedGpu,
+                128,
+            ),
+            ("Apple M3 Max", 0, Backend::Metal, IntegratedGpu, 128),
+            (
+                "Apple M1 (G13G B1)",
+                0x10005,
+                Backend::Vulkan,
+                IntegratedGpu,
+                128,
+            ),
+            ("AMD Radeon Pro 5500M", 0, Backend::Metal, DiscreteGpu, 256),
+            ("NVIDIA H200", 0x10de, Backend::Vulkan, DiscreteGpu, 256),
+        ] {
+            let mut info = wgpu::AdapterInfo::new(kind, backend);
+            (info.name, info.vendor) = (name.into(), vendor);
+            assert_eq!(registers(&info), wanted, "{name}");
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ struct Device {
     wgs: [u32; 2],
     /// Taps taken at once, at most.
     taps: u32,
+    /// The same in layers of few outputs.
+    few_taps: u32,
     /// Inputs taken at once with three taps along w.
     deep: u32,
     /// Sums of a lane, in fours: what its registers hold beside operands.
@@ -61,6 +63,7 @@ impl Device {
                 wg,
                 wgs: [wg, 2 * wg],
                 taps,
+                few_taps: 9,
                 deep,
                 sums: 64,
                 singles: 8,
@@ -69,12 +72,15 @@ impl Device {
                 weight_wanted: 16,
             }
         } else {
+            let registers = l.capabilities().registers;
             Self {
                 wg: 64,
                 wgs: [64, 128],
                 taps: 5,
+                few_taps: if registers < 256 { 5 } else { 9 },
                 deep: 1,
-                sums: 32,
+                // Half of the registers: the other half holds operands and addresses.
+                sums: registers / 8,
                 singles: 2,
                 wanted: 256,
                 weight_wg: 32,

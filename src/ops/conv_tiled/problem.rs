@@ -243,27 +243,27 @@ impl Problem {
 
     /// The tile to use without measuring. `split` allows a sum in parts, whose rounding depends on the batch.
     pub(super) fn tile(&self, device: Device, split: bool) -> Tile {
+        let in_fours = self.batch.is_multiple_of(4);
         // Three quads where they need no more tiles than four.
         let quads = match quads(self.outputs) {
             4 if self.outputs.div_ceil(12) == self.outputs.div_ceil(16) => 3,
             quads => quads,
         };
         let (taps, width) = (self.phase_taps(2), self.width(2));
+        let held = (device.sums / (4 * quads)).min(if in_fours { 8 } else { device.singles });
         let plain = Tile {
             wg: device.wg,
             quads,
-            groups: 2,
+            groups: held.min(2),
             rows: 1,
             parts: 1,
             taps: 1,
             deep: 1,
             share: false,
         };
-        let in_fours = self.batch.is_multiple_of(4);
-        let held = (device.sums / (4 * quads)).min(if in_fours { 8 } else { device.singles });
         // With few outputs a loaded element serves few products: then many taps and neighbours share it.
         let few = self.outputs as usize <= FEW_OUTPUTS;
-        let at_once = divided(taps, if few { 9 } else { device.taps });
+        let at_once = divided(taps, if few { device.few_taps } else { device.taps });
         let two = taps == 2;
         let mut t = if self.shares(2) {
             // Two taps serve little: where it can be, more inputs are taken at once instead of more neighbours.
