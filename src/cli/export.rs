@@ -23,8 +23,8 @@ pub struct Args {
     /// model, which then is untrained: to compare speeds
     weights: String,
     /// Sizes of an untrained model: paper (as published) or small
-    #[arg(long, default_value = "paper", value_name = "paper|small")]
-    preset: String,
+    #[arg(long, default_value_t = Preset::Paper, value_name = "paper|small")]
+    preset: Preset,
     /// File format
     #[arg(long, value_name = "FORMAT", default_value = "onnx")]
     format: Format,
@@ -57,11 +57,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return Err(Error::Config("--events must be at least 1".into()));
     }
     let gpu = global.gpu()?;
-    let preset: Preset = args.preset.parse()?;
     if let Ok(path) = find(&args.weights) {
         not_an_input(&args.out, &[&path])?;
     }
-    let (generator, _) = open(&gpu, &args.weights, preset, &args.without)?;
+    let (generator, _) = open(&gpu, &args.weights, args.preset, &args.without)?;
     let model = match args.format {
         Format::Onnx => generator.to_onnx()?,
     };

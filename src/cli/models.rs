@@ -13,15 +13,14 @@ pub struct Args {
     /// Name of a model
     model: Option<String>,
     /// Sizes: paper (as published) or small
-    #[arg(long, default_value = "paper", value_name = "paper|small")]
-    preset: String,
+    #[arg(long, default_value_t = Preset::Paper, value_name = "paper|small")]
+    preset: Preset,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args, _: &Global) -> Result<()> {
-    let preset: Preset = args.preset.parse()?;
     let Some(name) = &args.model else {
         if args.json {
             let names: Vec<_> = models::ENTRIES.iter().map(|e| e.name).collect();
@@ -44,7 +43,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
         }
         return print(&lines.join("\n"));
     };
-    let system = models::preset(name, preset)?;
+    let system = models::preset(name, args.preset)?;
     let networks = system.networks()?;
     let total: usize = networks.iter().map(Network::parameters).sum();
     if args.json {
@@ -53,7 +52,7 @@ pub fn run(args: &Args, _: &Global) -> Result<()> {
             .map(|n| serde_json::json!({ "name": n.name, "parameters": n.parameters(), "layers": n.layers }))
             .collect();
         return print_json(&serde_json::json!({
-            "model": name, "preset": args.preset, "networks": list, "parameters": total,
+            "model": name, "preset": args.preset.name(), "networks": list, "parameters": total,
             "config": system.config(),
         }));
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use calogen::models::System;
+use calogen::models::{Preset, System};
 use calogen::report::{Plot, losses_plot, watch_plots};
 use calogen::train::{Event, Options, configured, read_config, train};
 use calogen::{Error, Result};
@@ -38,8 +38,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Sizes: paper (as published) or small (two CPU cores, minutes)
-    #[arg(long, default_value = "paper", value_name = "paper|small")]
-    preset: String,
+    #[arg(long, default_value_t = Preset::Paper, value_name = "paper|small")]
+    preset: Preset,
     /// Settings that differ from the preset's: a config.toml of a run, or some of its keys
     /// [default: none]
     #[arg(long, value_name = "FILE.toml")]
@@ -227,5 +227,5 @@ fn system(args: &Args) -> Result<Box<dyn System>> {
         .chain(&args.config)
         .map(PathBuf::as_path)
         .collect();
-    configured(&args.model, args.preset.parse()?, &files)
+    configured(&args.model, args.preset, &files)
 }

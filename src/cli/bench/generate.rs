@@ -29,8 +29,8 @@ pub struct Args {
     /// A weights file, the name of weights that ship with the program, or the name of a model, which then is untrained
     what: String,
     /// Sizes of an untrained model: paper (as published) or small
-    #[arg(long, default_value = "paper", value_name = "paper|small")]
-    preset: String,
+    #[arg(long, default_value_t = Preset::Paper, value_name = "paper|small")]
+    preset: Preset,
     /// Showers in a batch
     #[arg(
         long,
@@ -98,13 +98,12 @@ struct Floor {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let preset: Preset = args.preset.parse()?;
     if args.batch.contains(&0) {
         return Err(Error::Config("--batch must be above 0".into()));
     }
     args.tiers.check()?;
     let gpu = global.gpu()?;
-    let (mut generator, untrained) = crate::weights::open(&gpu, &args.what, preset, &[])?;
+    let (mut generator, untrained) = crate::weights::open(&gpu, &args.what, args.preset, &[])?;
     let largest = args.batch.iter().copied().max().unwrap_or(1);
     let tier = (args.tiers).apply(std::slice::from_mut(&mut generator), largest)?;
     if args.one_shower {
@@ -152,7 +151,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         let steps = steps.map(|s| s.iter().map(step_json).collect::<Vec<_>>());
         return print_json(&serde_json::json!({
             "adapter": about.name, "driver": about.driver, "what": args.what,
-            "preset": untrained.then_some(&args.preset), "tier": tier.name(),
+            "preset": untrained.then_some(args.preset.name()), "tier": tier.name(),
             "ceilings": ceilings, "batches": rows,
             "kernels": kernels, "steps": steps, "cold_start_seconds": cold, "host_peak_bytes": host,
         }));
@@ -316,9 +315,15 @@ pub fn step_json(s: &StepTime) -> serde_json::Value {
 
 /// Times two processes that make one shower each; `None`, with a word, where this program cannot start itself.
 fn cold_start(args: &Args, tier: Tier, global: &Global) -> Option<cold::ColdStart> {
-    let mut arguments: Vec<String> = ["bench", "generate", &args.what, "--preset", &args.preset]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments: Vec<String> = [
+        "bench",
+        "generate",
+        &args.what,
+        "--preset",
+        args.preset.name(),
+    ]
+    .map(str::to_owned)
+    .to_vec();
     arguments.extend(["--one-shower", "--tier", tier.name()].map(str::to_owned));
     if let Some(device) = &global.device {
         arguments.extend(["--device".into(), device.clone()]);

@@ -19,8 +19,8 @@ pub struct Args {
     /// Name of the model: see `calogen models`
     model: String,
     /// Sizes: paper (as published) or small
-    #[arg(long, default_value = "paper", value_name = "paper|small")]
-    preset: String,
+    #[arg(long, default_value_t = Preset::Paper, value_name = "paper|small")]
+    preset: Preset,
     /// Showers in a batch [default: the model's own number]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     batch: Vec<usize>,
@@ -41,11 +41,10 @@ const REPEATS: usize = 20;
 const LEAST: usize = 3;
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let preset: Preset = args.preset.parse()?;
     if args.batch.contains(&0) {
         return Err(Error::Config("--batch must be above 0".into()));
     }
-    let own = models::preset(&args.model, preset)?.batch();
+    let own = models::preset(&args.model, args.preset)?.batch();
     let batches = if args.batch.is_empty() {
         vec![own]
     } else {
@@ -58,7 +57,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let mut rows = Vec::new();
     for &batch in &batches {
-        let system = models::preset(&args.model, preset)?;
+        let system = models::preset(&args.model, args.preset)?;
         let showers = random_showers(system.as_ref(), batch);
         let mut session = Session::new(&gpu, system, batch, 1)?;
         let mut flops = 0.0;
@@ -148,7 +147,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     if args.json {
         return print_json(&serde_json::json!({
-            "adapter": about.name, "driver": about.driver, "model": args.model, "preset": args.preset,
+            "adapter": about.name, "driver": about.driver, "model": args.model, "preset": args.preset.name(),
             "batches": rows,
         }));
     }
