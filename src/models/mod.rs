@@ -253,8 +253,10 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// As `--preset` takes it.
-    #[must_use]
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Paper, Self::Small];
+
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Paper => "paper",
@@ -272,14 +274,14 @@ impl std::fmt::Display for Preset {
 impl std::str::FromStr for Preset {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "paper" => Ok(Self::Paper),
-            "small" => Ok(Self::Small),
-            other => Err(Error::Config(format!(
-                "there is no preset '{other}'; there are paper and small"
-            ))),
-        }
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|p| p.name() == name)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::name).join(" and ");
+                Error::Config(format!("there is no preset '{name}'; there are {names}"))
+            })
     }
 }
 
